@@ -1,0 +1,116 @@
+//! Every limit of the product, with the reason for its value.
+//!
+//! A limit is named by what it bounds, its unit, and `_MAX`. Each is tested at its edge and one past it.
+
+/// A request's body, bytes: ten thousand items of ordinary size fit; a larger load is cut into several.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Nesting of a JSON text: no real request goes deeper than a crawl of ten levels, at two each.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// Items of one transaction, nested ones counted: what a writer stages while the others wait.
+pub const TRANSACTION_ITEMS_MAX: usize = 10_000;
+
+/// Flakes of one commit: bounds the memory and the disk write of one block.
+pub const COMMIT_FLAKES_MAX: usize = 100_000;
+
+/// A string value, bytes: larger things belong in an object store, with their address here.
+pub const STRING_BYTES_MAX: usize = 1024 * 1024;
+
+/// The name of a collection, a predicate or a tempid, bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Rule text, bytes: a rule that a person can review.
+pub const RULE_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Nodes of one rule function as written.
+pub const RULE_NODES_MAX: usize = 512;
+
+/// Nodes of one rule function with everything it calls put in: stops texts that double at each call.
+pub const RULE_EXPANDED_NODES_MAX: usize = 4_096;
+
+/// Nesting of a rule function, calls counted: the evaluator recurses this deep and no deeper.
+pub const RULE_DEPTH_MAX: usize = 32;
+
+/// Arguments of one call.
+pub const RULE_ARITY_MAX: usize = 64;
+
+/// A symbol in rule text, bytes: two names and a slash.
+pub const RULE_SYMBOL_BYTES_MAX: usize = 2 * NAME_BYTES_MAX + 1;
+
+/// Steps of one path in a rule.
+pub const RULE_PATH_STEPS_MAX: usize = 8;
+
+/// Steps of one rule judged in a write: far above any rule that a person writes.
+pub const RULE_STEPS_MAX: u64 = 10_000;
+
+/// Elements of a set in a rule.
+pub const RULE_SET_MAX: usize = 100_000;
+
+/// Bytes of a text that `re-find` searches, and of a text that `str` makes.
+pub const RULE_STRING_BYTES_MAX: usize = 64 * 1024;
+
+/// The compiled size of a literal pattern, bytes.
+pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
+
+/// Steps of one request: about a second of a busy core.
+pub const REQUEST_STEPS_MAX: u64 = 10_000_000;
+
+/// Rows of one answer, and objects put into it by a crawl: an answer a client can hold.
+pub const QUERY_ROWS_MAX: usize = 100_000;
+
+/// Levels of a crawl.
+pub const CRAWL_DEPTH_MAX: usize = 10;
+
+/// Terms of a `where` string.
+pub const WHERE_TERMS_MAX: usize = 64;
+
+/// Bytes of a `where` string.
+pub const WHERE_BYTES_MAX: usize = 8 * 1024;
+
+/// Transactions that wait for the writer; more are told to come back.
+pub const WRITER_QUEUE_MAX: usize = 1_024;
+
+/// Transactions of one group commit.
+pub const GROUP_TRANSACTIONS_MAX: usize = 64;
+
+/// Request bytes of one group commit.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The longest life of a snapshot, seconds: the store reuses no page that a snapshot may still read.
+pub const SNAPSHOT_SECONDS_MAX: u64 = 30;
+
+/// The longest time one request may take, seconds.
+pub const REQUEST_SECONDS_MAX: u64 = 30;
+
+/// The life of a root token, seconds: a root token that leaks is dead within the hour.
+pub const ROOT_TOKEN_SECONDS_MAX: u64 = 3_599;
+
+/// A token without a record may live this long, seconds; a longer one gets a record it dies with.
+pub const UNRECORDED_TOKEN_SECONDS_MAX: u64 = 86_400;
+
+/// The longest life that can be asked of a token, seconds: a hundred years, so that sums stay in range.
+pub const TOKEN_SECONDS_MAX: u64 = 100 * 366 * 86_400;
+
+/// A token, bytes: ours have about 400.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+
+/// Tokens that are remembered as verified.
+pub const VERIFIED_TOKENS_MAX: usize = 65_536;
+
+/// Requests that are worked on at one time; more wait their turn.
+pub const CONCURRENT_REQUESTS_MAX: usize = 256;
+
+/// How long a stop waits for what was accepted, seconds.
+pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
+
+/// The highest collection id: keeps subject ids below 2^53, where every JSON reader is exact.
+pub const COLLECTION_ID_MAX: u16 = 511;
+
+const _: () = {
+    assert!(RULE_NODES_MAX <= RULE_EXPANDED_NODES_MAX);
+    assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
+    assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
+    assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
+    assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
+};
