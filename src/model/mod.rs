@@ -2,6 +2,7 @@
 //!
 //! Knows neither disk, nor JSON, nor rules.
 
+mod empty;
 mod error;
 mod facts;
 mod flake;
@@ -11,6 +12,7 @@ mod overlay;
 pub mod system;
 mod value;
 
+pub use empty::Empty;
 pub use error::Error;
 pub use facts::{Bounds, Direction, Fact, Facts, Visit};
 pub use flake::{Commit, Digest, Flake, Head, Incarnation, Op};

@@ -89,7 +89,6 @@ pub mod predicate {
     pub const FN_PARAMS: PredicateId = PredicateId(91);
     pub const FN_CODE: PredicateId = PredicateId(92);
     pub const FN_DOC: PredicateId = PredicateId(93);
-    pub const FN_LANGUAGE: PredicateId = PredicateId(95);
 
     pub const TX_ID: PredicateId = PredicateId(100);
     pub const TX_AUTH: PredicateId = PredicateId(101);

@@ -1,0 +1,302 @@
+//! Which changes of the schema are allowed.
+//!
+//! A transaction's flakes on `_predicate` and `_collection` are looked at as a whole, on the facts that would hold
+//! after it. What the system made is not changed by users; what has a name keeps it; what has facts keeps its
+//! meaning. Flags whose meaning is not built yet are refused, so that no flag does nothing.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::load::{Predicate, Schema};
+use super::name::{is_collection_name, is_predicate_name};
+use crate::model::system::{USER_COLLECTION_FIRST, USER_NUMBER_FIRST, collection, predicate};
+use crate::model::{
+    CollectionId, Direction, Facts, Flake, PredicateId, SubjectId, ValueRef, ValueType,
+};
+
+/// Predicates that stand in the schema and whose meaning is not built yet.
+const NOT_YET: [(PredicateId, &str); 17] = [
+    (PredicateId(17), "_predicate/component"),
+    (PredicateId(18), "_predicate/noHistory"),
+    (PredicateId(20), "_predicate/spec"),
+    (PredicateId(22), "_predicate/deprecated"),
+    (PredicateId(23), "_predicate/specDoc"),
+    (PredicateId(24), "_predicate/txSpec"),
+    (PredicateId(25), "_predicate/txSpecDoc"),
+    (PredicateId(27), "_predicate/fullText"),
+    (PredicateId(29), "_predicate/retractDuplicates"),
+    (PredicateId(43), "_collection/spec"),
+    (PredicateId(44), "_collection/specDoc"),
+    (predicate::AUTH_TYPE, "_auth/type"),
+    (predicate::AUTH_AUTHORITY, "_auth/authority"),
+    (PredicateId(95), "_fn/language"),
+    (predicate::AUTH_HASH_TYPE, "_auth/hashType"),
+    (predicate::AUTH_PUBLIC_KEY, "_auth/publicKey"),
+    (predicate::AUTH_REDIRECT_URIS, "_auth/redirectUris"),
+];
+
+/// System collections that users may give predicates of their own.
+const EXTENSIBLE: [CollectionId; 6] = [
+    collection::USER,
+    collection::AUTH,
+    collection::ROLE,
+    collection::RULE,
+    collection::FUNCTION,
+    collection::SETTING,
+];
+
+/// Whether a commit of these flakes changes what [`Schema::load`] reads.
+pub fn touches_schema(flakes: &[Flake]) -> bool {
+    flakes.iter().any(|flake| {
+        let of = flake.s.collection();
+        of == collection::PREDICATE || of == collection::COLLECTION || of == collection::FUNCTION
+    })
+}
+
+/// Checks what `flakes` change of the schema `before`, where `after` are the facts with them applied.
+///
+/// # Errors
+/// `InvalidPredicate`, `InvalidCollection` or `InUse`, for the lowest subject that is wrong.
+pub fn check(before: &Schema, after: &dyn Facts, flakes: &[Flake]) -> Result<(), Error> {
+    for flake in flakes {
+        if let Some((_, name)) = NOT_YET.iter().find(|(p, _)| *p == flake.p) {
+            let why = format!("`{name}` is not supported yet");
+            return Err(Error::InvalidPredicate {
+                subject: flake.s,
+                why,
+            });
+        }
+    }
+    let touched: BTreeSet<SubjectId> = flakes
+        .iter()
+        .map(|flake| flake.s)
+        .filter(|s| {
+            matches!(
+                s.collection(),
+                collection::PREDICATE | collection::COLLECTION
+            )
+        })
+        .collect();
+    if touched.is_empty() {
+        return Ok(());
+    }
+    // Collections come first: a predicate without its collection cannot be loaded.
+    for s in touched
+        .iter()
+        .filter(|s| s.collection() == collection::COLLECTION)
+    {
+        check_collection(before, after, *s)?;
+    }
+    for s in touched
+        .iter()
+        .filter(|s| s.collection() == collection::PREDICATE)
+    {
+        check_description(before, after, *s)?;
+    }
+    let loaded = Schema::load(after)?;
+    for s in touched
+        .iter()
+        .filter(|s| s.collection() == collection::PREDICATE)
+    {
+        let Some(id) = PredicateId::of_subject(*s) else {
+            continue;
+        };
+        match (before.predicate(id), loaded.predicate(id)) {
+            (_, None) => no_facts_of(before, after, id)?,
+            (old, Some(new)) => check_predicate(old, new, &loaded, after)?,
+        }
+    }
+    Ok(())
+}
+
+fn check_collection(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::InvalidCollection { subject: s, why });
+    let id = CollectionId::new(s.number());
+    let old = id.and_then(|id| before.collection(id));
+    if s.number() < USER_COLLECTION_FIRST {
+        return refuse("a system collection cannot be changed".to_owned());
+    }
+    let new = text(after, s, predicate::COLLECTION_NAME)?;
+    match (old, new) {
+        (None, None) => refuse("a collection needs a `_collection/name`".to_owned()),
+        (None, Some(name)) if !is_collection_name(&name) => refuse(format!(
+            "invalid collection name `{name}`: a letter or digit first, then letters, digits, `.`, `-` and `_`"
+        )),
+        (Some(old), Some(name)) if *old.name != *name => {
+            refuse(format!("`{}` cannot be renamed yet", old.name))
+        }
+        (Some(old), None) => {
+            let mut has_predicates = false;
+            for it in before.predicates().filter(|it| it.collection == old.id) {
+                has_predicates |= after.exists(it.id.subject())?;
+            }
+            let mut subject = None;
+            after.collection(old.id, Direction::Ascending, None, &mut |fact| {
+                subject = Some(fact.s);
+                ControlFlow::Break(())
+            })?;
+            if !has_predicates && subject.is_none() {
+                return Ok(());
+            }
+            let why = format!("collection `{}` still has predicates or subjects", old.name);
+            Err(Error::InUse { subject: s, why })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What must hold of a predicate's subject before it can be loaded at all.
+fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::InvalidPredicate { subject: s, why });
+    if s.number() < USER_NUMBER_FIRST {
+        return refuse("a system predicate cannot be changed".to_owned());
+    }
+    if !after.exists(s)? {
+        return Ok(());
+    }
+    let Some(name) = text(after, s, predicate::PREDICATE_NAME)? else {
+        return refuse("a predicate needs a `_predicate/name`".to_owned());
+    };
+    if after.value_list(s, predicate::PREDICATE_TYPE)?.is_empty() {
+        return refuse(format!("predicate `{name}` needs a `_predicate/type`"));
+    }
+    let old = PredicateId::of_subject(s).and_then(|id| before.predicate(id));
+    match old {
+        Some(old) if *old.name != *name => refuse(format!("`{}` cannot be renamed yet", old.name)),
+        Some(_) => Ok(()),
+        None if !is_predicate_name(&name) => refuse(format!(
+            "invalid predicate name `{name}`: a collection's name, `/`, and a name of letters, digits, `.`, `-` and `_`"
+        )),
+        None => {
+            let of = name.split_once('/').map_or("", |(of, _)| of);
+            let named = after
+                .subject_list(predicate::COLLECTION_NAME, ValueRef::String(of))?
+                .into_iter()
+                .find_map(|s| CollectionId::new(s.number()));
+            match named {
+                None => refuse(format!(
+                    "predicate `{name}` is of no collection that exists"
+                )),
+                Some(id) if of.starts_with('_') && !EXTENSIBLE.contains(&id) => {
+                    refuse(format!("`{of}` takes no predicates but the system's"))
+                }
+                Some(_) => Ok(()),
+            }
+        }
+    }
+}
+
+fn check_predicate(
+    old: Option<&Predicate>,
+    new: &Predicate,
+    schema: &Schema,
+    after: &dyn Facts,
+) -> Result<(), Error> {
+    let name = &new.name;
+    let refuse = |why: String| {
+        Err(Error::InvalidPredicate {
+            subject: new.id.subject(),
+            why,
+        })
+    };
+    if let Some(old) = old {
+        if old.value_type != new.value_type {
+            return refuse(format!("the type of `{name}` cannot be changed yet"));
+        }
+        if new.unique && !old.unique {
+            return refuse(format!(
+                "`{name}` cannot become unique: make a new predicate"
+            ));
+        }
+        if old.multi && !new.multi {
+            return refuse(format!(
+                "`{name}` has several values and cannot go back to one"
+            ));
+        }
+    }
+    let unordered = matches!(new.value_type, ValueType::Json | ValueType::Bytes);
+    if new.unique && (new.value_type == ValueType::Boolean || unordered) {
+        return refuse(format!(
+            "`{name}` cannot be unique: its type has no values to tell apart"
+        ));
+    }
+    if new.index && unordered {
+        return refuse(format!("`{name}` cannot be indexed: its type has no order"));
+    }
+    if new.upsert && !new.unique {
+        return refuse(format!("`{name}` has `upsert` and so must be unique"));
+    }
+    if new.restrict_tag && new.value_type != ValueType::Tag {
+        return refuse(format!(
+            "`{name}` has `restrictTag` and so must be of type tag"
+        ));
+    }
+    let Some(restricted) = &new.restrict_collection else {
+        return Ok(());
+    };
+    if new.value_type != ValueType::Ref {
+        return refuse(format!(
+            "`{name}` has `restrictCollection` and so must be of type ref"
+        ));
+    }
+    let Some(target) = schema.collection_named(restricted) else {
+        return refuse(format!(
+            "`{name}` is restricted to a collection that does not exist"
+        ));
+    };
+    if old.is_some_and(|old| old.restrict_collection != new.restrict_collection) {
+        let mut strays = false;
+        after.collection(new.collection, Direction::Ascending, None, &mut |fact| {
+            strays = fact.p == new.id
+                && fact
+                    .o
+                    .as_ref()
+                    .is_some_and(|to| to.collection() != target.id);
+            if strays {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        if strays {
+            return refuse(format!(
+                "`{name}` has refs that do not point into `{restricted}`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn no_facts_of(before: &Schema, after: &dyn Facts, id: PredicateId) -> Result<(), Error> {
+    let Some(old) = before.predicate(id) else {
+        return Ok(());
+    };
+    let mut used = false;
+    after.collection(old.collection, Direction::Ascending, None, &mut |fact| {
+        used = fact.p == id;
+        if used {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    if used {
+        let why = format!("predicate `{}` still has facts", old.name);
+        return Err(Error::InUse {
+            subject: id.subject(),
+            why,
+        });
+    }
+    Ok(())
+}
+
+fn text(facts: &dyn Facts, s: SubjectId, p: PredicateId) -> Result<Option<Arc<str>>, Error> {
+    let mut found = None;
+    facts.values(s, p, &mut |fact| {
+        found = fact.o.as_str().map(Arc::from);
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
