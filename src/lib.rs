@@ -28,4 +28,5 @@
 )]
 
 pub mod base;
+pub mod lang;
 pub mod model;
