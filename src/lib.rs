@@ -28,5 +28,6 @@
 )]
 
 pub mod base;
+pub mod lang;
 pub mod model;
 pub mod schema;

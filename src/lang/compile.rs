@@ -1,0 +1,622 @@
+//! Expression → nodes: names become ids, calls of stored functions are put in.
+//!
+//! 1. A call means what the called text means with the arguments put in for the parameters.
+//! 2. Every expression that is looked at counts as a node, before it is looked into, and every call and every
+//!    bracket as a level. So texts that double at each call end at the bound, and the nodes are no deeper than
+//!    `RULE_DEPTH_MAX`.
+//! 3. Names of predicates are literals, so that what a function reads is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::builtin::{Asked, Builtin, Comparison, Entry, lookup};
+use super::error::{Error, Problem};
+use super::expression::{Expr, Kind};
+use super::node::{Absence, Bearer, Depth, Node, Reach, Read, Step, Way, Written};
+use super::parse::{is_name, parse};
+use super::text::pattern;
+use super::value::Val;
+use crate::base::limits::{
+    RULE_ARITY_MAX, RULE_DEPTH_MAX, RULE_EXPANDED_NODES_MAX, RULE_PATH_STEPS_MAX,
+};
+use crate::model::system::predicate::TAG_ID;
+use crate::model::{Names, PredicateId, PredicateName, SubjectId, ValueType};
+
+/// A function as it was compiled, and what was learned of it.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) node: Node,
+    pub(super) param_count: usize,
+    pub(super) reach: Reach,
+    pub(super) reads: BTreeSet<PredicateId>,
+    pub(super) calls: BTreeSet<SubjectId>,
+}
+
+pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Result<Compiled, Error> {
+    check_params(text, params)?;
+    let expression = parse(text)?;
+    let mut compiler = Compiler {
+        names,
+        parsed: BTreeMap::new(),
+        nodes: 0,
+        depth: 0,
+        reach: Reach::Bearer,
+        reads: BTreeSet::new(),
+        calls: BTreeSet::new(),
+    };
+    let scope = Scope {
+        name: None,
+        text,
+        params,
+        given: None,
+    };
+    let node = compiler.node(&expression, &scope)?;
+    Ok(Compiled {
+        node,
+        param_count: params.len(),
+        reach: compiler.reach,
+        reads: compiler.reads,
+        calls: compiler.calls,
+    })
+}
+
+fn check_params(text: &str, params: &[String]) -> Result<(), Error> {
+    if params.len() > RULE_ARITY_MAX {
+        let problem = Problem::Limit {
+            what: "parameters",
+            max: RULE_ARITY_MAX,
+        };
+        return Err(Error::at(text, 0, problem));
+    }
+    let mut seen = BTreeSet::new();
+    for name in params {
+        if !is_name(name) || !seen.insert(name) {
+            return Err(Error::at(
+                text,
+                0,
+                Problem::Parameter { name: name.clone() },
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A stored function, parsed.
+struct Stored {
+    code: Arc<str>,
+    params: Arc<[String]>,
+    expression: Expr,
+}
+
+/// Where a symbol is looked up.
+struct Scope<'a> {
+    /// The stored function whose text this is.
+    name: Option<&'a str>,
+    text: &'a str,
+    params: &'a [String],
+    /// The arguments of the call, and the scope they were written in.
+    given: Option<(&'a [Expr], &'a Scope<'a>)>,
+}
+
+impl Scope<'_> {
+    fn error(&self, at: &Expr, problem: Problem) -> Error {
+        Error {
+            function: self.name.map(str::to_owned),
+            ..Error::at(self.text, at.at, problem)
+        }
+    }
+
+    fn expected(&self, at: &Expr, expected: &'static str) -> Error {
+        self.error(at, Problem::Expected { expected })
+    }
+
+    /// The functions one is in, innermost first.
+    fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        let mut scope = Some(self);
+        while let Some(it) = scope {
+            names.extend(it.name);
+            scope = it.given.map(|(_, outer)| outer);
+        }
+        names
+    }
+}
+
+struct Compiler<'n> {
+    names: &'n dyn Names,
+    parsed: BTreeMap<String, Arc<Stored>>,
+    nodes: usize,
+    depth: usize,
+    reach: Reach,
+    reads: BTreeSet<PredicateId>,
+    calls: BTreeSet<SubjectId>,
+}
+
+impl Compiler<'_> {
+    fn count(&mut self, at: &Expr, scope: &Scope<'_>) -> Result<(), Error> {
+        self.nodes = self.nodes.saturating_add(1);
+        if self.nodes > RULE_EXPANDED_NODES_MAX {
+            let what = "nodes with all calls put in";
+            return Err(scope.error(
+                at,
+                Problem::Limit {
+                    what,
+                    max: RULE_EXPANDED_NODES_MAX,
+                },
+            ));
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, expression: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
+        self.count(expression, scope)?;
+        match &expression.kind {
+            Kind::Nil => Ok(Node::Literal(Val::Nil)),
+            Kind::Bool(it) => Ok(Node::Literal(Val::Bool(*it))),
+            Kind::Int(it) => Ok(Node::Literal(Val::Int(*it))),
+            Kind::Double(it) => Ok(Node::Literal(Val::Double(*it))),
+            Kind::String(it) => Ok(Node::Literal(Val::string(it))),
+            Kind::Symbol(name) => {
+                let Some(place) = scope.params.iter().position(|param| param == name) else {
+                    let name = name.clone();
+                    return Err(scope.error(expression, Problem::UnknownSymbol { name }));
+                };
+                match scope.given {
+                    None => Ok(Node::Argument(place)),
+                    Some((given, outer)) => match given.get(place) {
+                        Some(argument) => self.node(argument, outer),
+                        None => Err(scope.expected(expression, "an argument")),
+                    },
+                }
+            }
+            Kind::Vector(items) => self.deeper(expression, scope, |it| {
+                it.nodes(items, scope).map(Node::List)
+            }),
+            Kind::List(items) => self.deeper(expression, scope, |it| {
+                let (head, arguments) = items
+                    .split_first()
+                    .ok_or_else(|| scope.expected(expression, "a function's name"))?;
+                let Kind::Symbol(name) = &head.kind else {
+                    return Err(scope.expected(head, "a function's name"));
+                };
+                match lookup(name) {
+                    Some(entry) => it.builtin(entry, expression, arguments, scope),
+                    None => it.stored(name, head, arguments, scope),
+                }
+            }),
+        }
+    }
+
+    fn nodes(&mut self, items: &[Expr], scope: &Scope<'_>) -> Result<Vec<Node>, Error> {
+        items.iter().map(|item| self.node(item, scope)).collect()
+    }
+
+    fn deeper(
+        &mut self,
+        at: &Expr,
+        scope: &Scope<'_>,
+        work: impl FnOnce(&mut Self) -> Result<Node, Error>,
+    ) -> Result<Node, Error> {
+        if self.depth >= RULE_DEPTH_MAX {
+            let what = "levels with all calls put in";
+            return Err(scope.error(
+                at,
+                Problem::Limit {
+                    what,
+                    max: RULE_DEPTH_MAX,
+                },
+            ));
+        }
+        self.depth = self.depth.saturating_add(1);
+        let node = work(self);
+        self.depth = self.depth.saturating_sub(1);
+        node
+    }
+
+    fn stored(
+        &mut self,
+        name: &str,
+        at: &Expr,
+        arguments: &[Expr],
+        scope: &Scope<'_>,
+    ) -> Result<Node, Error> {
+        let mut within = scope.names();
+        if let Some(place) = within.iter().position(|it| *it == name) {
+            within.truncate(place.saturating_add(1));
+            within.reverse();
+            within.push(name);
+            return Err(scope.error(
+                at,
+                Problem::Cycle {
+                    cycle: within.join(" → "),
+                },
+            ));
+        }
+        let stored = self.load(name, at, scope)?;
+        if stored.params.len() != arguments.len() {
+            let takes = stored.params.len().to_string();
+            return Err(scope.error(at, arity(name, takes, arguments)));
+        }
+        let inner = Scope {
+            name: Some(name),
+            text: &stored.code,
+            params: &stored.params,
+            given: Some((arguments, scope)),
+        };
+        self.node(&stored.expression, &inner)
+    }
+
+    fn load(&mut self, name: &str, at: &Expr, scope: &Scope<'_>) -> Result<Arc<Stored>, Error> {
+        if let Some(stored) = self.parsed.get(name) {
+            return Ok(Arc::clone(stored));
+        }
+        let Some(function) = self.names.function(name) else {
+            let name = name.to_owned();
+            return Err(scope.error(at, Problem::UnknownFunction { name }));
+        };
+        let within = |error: Error| Error {
+            function: Some(name.to_owned()),
+            ..error
+        };
+        check_params(&function.code, &function.params).map_err(within)?;
+        let expression = parse(&function.code).map_err(within)?;
+        self.calls.insert(function.subject);
+        let stored = Arc::new(Stored {
+            code: function.code,
+            params: function.params,
+            expression,
+        });
+        self.parsed.insert(name.to_owned(), Arc::clone(&stored));
+        Ok(stored)
+    }
+
+    fn builtin(
+        &mut self,
+        entry: &'static Entry,
+        at: &Expr,
+        arguments: &[Expr],
+        scope: &Scope<'_>,
+    ) -> Result<Node, Error> {
+        let takes = entry.arguments_min..=entry.arguments_max;
+        if !takes.contains(&arguments.len()) {
+            return Err(scope.error(at, arity(entry.name, takes_text(entry), arguments)));
+        }
+        match (entry.builtin, arguments) {
+            (Builtin::Context(asked), _) => Ok(self.context(asked)),
+            (Builtin::Get, [subject, name]) => self.get(entry.name, subject, name, scope),
+            (Builtin::GetAll, [start, path]) => self.get_all(entry.name, start, path, scope),
+            (Builtin::GetIn, [start, path]) => self.get_in(entry.name, start, path, scope),
+            (Builtin::Related, [start, path, end]) => Ok(Node::Related {
+                start: Box::new(self.subject(start, scope)?),
+                path: self.path(path, scope, LastStep::MustRefer)?,
+                end: Box::new(self.subject(end, scope)?),
+            }),
+            (Builtin::ReFind, [text, subject]) => {
+                let (literal, at, within) = self.literal(text, scope, "a literal pattern")?;
+                let pattern =
+                    pattern(&literal).map_err(|why| within.error(at, Problem::Pattern { why }))?;
+                Ok(Node::ReFind {
+                    pattern,
+                    text: Box::new(self.node(subject, scope)?),
+                })
+            }
+            (Builtin::Compare(comparison), items) => {
+                let items = self.nodes(items, scope)?;
+                Ok(compare(comparison, entry.name, items))
+            }
+            (Builtin::And, items) => self.nodes(items, scope).map(Node::And),
+            (Builtin::Or, items) => self.nodes(items, scope).map(Node::Or),
+            (Builtin::Not, [of]) => Ok(Node::Not(Box::new(self.node(of, scope)?))),
+            (Builtin::Boolean, [of]) => Ok(Node::Boolean(Box::new(self.node(of, scope)?))),
+            (Builtin::IfElse, [test, then, other]) => Ok(Node::IfElse(Box::new((
+                self.node(test, scope)?,
+                self.node(then, scope)?,
+                self.node(other, scope)?,
+            )))),
+            (builtin, items) => Ok(Node::Call {
+                builtin,
+                function: entry.name,
+                items: self.nodes(items, scope)?,
+            }),
+        }
+    }
+
+    fn context(&mut self, asked: Asked) -> Node {
+        let reach = match asked {
+            Asked::Subject => Reach::Subject,
+            Asked::PredicateId | Asked::PredicateName => Reach::Flake,
+            Asked::Object | Asked::Previous => {
+                // Where the flake's value is a tag, it is told by its name.
+                self.reads.insert(TAG_ID);
+                Reach::Flake
+            }
+            Asked::Auth | Asked::User | Asked::Op | Asked::Now | Asked::Request => Reach::Bearer,
+        };
+        self.reach = self.reach.max(reach);
+        Node::Context(asked)
+    }
+
+    fn get(
+        &mut self,
+        function: &'static str,
+        subject: &Expr,
+        name: &Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Node, Error> {
+        let subject = self.subject(subject, scope)?;
+        if is_request(&subject) {
+            let (key, ..) = self.literal(name, scope, "a literal key")?;
+            let keys = vec![Val::string(&key)];
+            return Ok(Node::Keys {
+                map: Box::new(subject),
+                keys,
+                function,
+            });
+        }
+        let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
+        let read = {
+            let predicate = self.predicate(&name, at, within)?;
+            self.read(predicate)
+        };
+        Ok(match subject {
+            Node::Context(Asked::Subject) => Node::GetOfSubject(read),
+            subject => Node::Get {
+                subject: Box::new(subject),
+                read,
+            },
+        })
+    }
+
+    fn get_all(
+        &mut self,
+        function: &'static str,
+        start: &Expr,
+        path: &Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Node, Error> {
+        Ok(Node::GetAll {
+            start: Box::new(self.subject(start, scope)?),
+            path: self.path(path, scope, LastStep::MayTell)?,
+            function,
+        })
+    }
+
+    fn get_in(
+        &mut self,
+        function: &'static str,
+        start: &Expr,
+        path: &Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Node, Error> {
+        let map = self.subject(start, scope)?;
+        if !is_request(&map) {
+            let path = self.path(path, scope, LastStep::MayTell)?;
+            return Ok(Node::GetAll {
+                start: Box::new(map),
+                path,
+                function,
+            });
+        }
+        let (items, within) = self.steps(path, scope)?;
+        let mut keys = Vec::new();
+        for item in items {
+            keys.push(Val::string(&self.literal(item, within, "a literal key")?.0));
+        }
+        Ok(Node::Keys {
+            map: Box::new(map),
+            keys,
+            function,
+        })
+    }
+
+    /// A subject: a two-tuple as it is written, or an expression that gives an id.
+    fn subject(&mut self, expression: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
+        let (expression, scope) = self.resolve(expression, scope)?;
+        let Kind::Vector(items) = &expression.kind else {
+            return self.node(expression, scope);
+        };
+        let [name, value] = items.as_slice() else {
+            return Err(scope.expected(expression, "a two-tuple of predicate and value"));
+        };
+        self.deeper(expression, scope, |it| {
+            it.count(expression, scope)?;
+            let (name, at, within) = it.literal(name, scope, "a predicate's name")?;
+            let predicate = it.predicate(&name, at, within)?;
+            let value_type = predicate.value_type;
+            let is_found = !matches!(
+                value_type,
+                ValueType::Bytes | ValueType::Json | ValueType::Tag
+            );
+            if !(predicate.is_unique && is_found) {
+                return Err(within.error(at, Problem::NotUnique { name }));
+            }
+            // The subject is told, not its values: a tag's name is never read.
+            it.reads.insert(predicate.id);
+            let read = Read {
+                id: predicate.id,
+                is_tag: false,
+            };
+            let value = Box::new(it.node(value, scope)?);
+            Ok(Node::Identity {
+                read,
+                value_type,
+                value,
+            })
+        })
+    }
+
+    /// What an expression is, once parameters are replaced by what was given for them.
+    fn resolve<'e>(
+        &mut self,
+        mut expression: &'e Expr,
+        mut scope: &'e Scope<'e>,
+    ) -> Result<(&'e Expr, &'e Scope<'e>), Error> {
+        while let (Kind::Symbol(name), Some((given, outer))) = (&expression.kind, scope.given) {
+            let place = scope.params.iter().position(|param| param == name);
+            let Some(argument) = place.and_then(|place| given.get(place)) else {
+                break;
+            };
+            self.count(expression, scope)?;
+            (expression, scope) = (argument, outer);
+        }
+        Ok((expression, scope))
+    }
+
+    fn literal<'e>(
+        &mut self,
+        expression: &'e Expr,
+        scope: &'e Scope<'e>,
+        expected: &'static str,
+    ) -> Result<(String, &'e Expr, &'e Scope<'e>), Error> {
+        let (expression, scope) = self.resolve(expression, scope)?;
+        self.count(expression, scope)?;
+        match &expression.kind {
+            Kind::String(text) => Ok((text.clone(), expression, scope)),
+            _ => Err(scope.expected(expression, expected)),
+        }
+    }
+
+    fn steps<'e>(
+        &mut self,
+        path: &'e Expr,
+        scope: &'e Scope<'e>,
+    ) -> Result<(&'e [Expr], &'e Scope<'e>), Error> {
+        let (path, scope) = self.resolve(path, scope)?;
+        self.count(path, scope)?;
+        let items = match &path.kind {
+            Kind::Vector(items) if !items.is_empty() => items.as_slice(),
+            Kind::String(_) => std::slice::from_ref(path),
+            _ => return Err(scope.expected(path, "a vector of names")),
+        };
+        if items.len() > RULE_PATH_STEPS_MAX {
+            let what = "steps of a path";
+            return Err(scope.error(
+                path,
+                Problem::Limit {
+                    what,
+                    max: RULE_PATH_STEPS_MAX,
+                },
+            ));
+        }
+        Ok((items, scope))
+    }
+
+    fn path(&mut self, path: &Expr, scope: &Scope<'_>, last: LastStep) -> Result<Vec<Step>, Error> {
+        let (items, scope) = self.steps(path, scope)?;
+        let mut steps = Vec::new();
+        for item in items {
+            let (text, at, within) = self.literal(item, scope, "a predicate's name")?;
+            let (name, depth) = match (text.strip_suffix('+'), text.strip_suffix('*')) {
+                (Some(name), _) => (name, Depth::OnceOrMore),
+                (_, Some(name)) => (name, Depth::AnyTimes),
+                _ => (text.as_str(), Depth::Once),
+            };
+            let (name, way) = match name.split_once("/_") {
+                Some((collection, local)) => (format!("{collection}/{local}"), Way::Reverse),
+                None => (name.to_owned(), Way::Forward),
+            };
+            let predicate = self.predicate(&name, at, within)?;
+            let is_ref = predicate.value_type == ValueType::Ref;
+            let must_refer =
+                way == Way::Reverse || depth != Depth::Once || last == LastStep::MustRefer;
+            if must_refer && !is_ref {
+                return Err(within.error(at, Problem::NotRef { name }));
+            }
+            let read = self.read(predicate);
+            steps.push(Step { read, way, depth });
+        }
+        Ok(steps)
+    }
+
+    fn predicate(&self, name: &str, at: &Expr, scope: &Scope<'_>) -> Result<PredicateName, Error> {
+        let name = name.to_owned();
+        match self.names.predicate(&name) {
+            None => Err(scope.error(at, Problem::UnknownPredicate { name })),
+            Some(predicate) if predicate.is_sealed => {
+                Err(scope.error(at, Problem::Sealed { name }))
+            }
+            Some(predicate) => Ok(predicate),
+        }
+    }
+
+    fn read(&mut self, predicate: PredicateName) -> Read {
+        let is_tag = predicate.value_type == ValueType::Tag;
+        self.reads.insert(predicate.id);
+        if is_tag {
+            self.reads.insert(TAG_ID);
+        }
+        Read {
+            id: predicate.id,
+            is_tag,
+        }
+    }
+}
+
+/// What the last step of a path may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastStep {
+    MayTell,
+    MustRefer,
+}
+
+fn arity(name: &str, takes: String, arguments: &[Expr]) -> Problem {
+    Problem::Arity {
+        name: name.to_owned(),
+        takes,
+        given: arguments.len(),
+    }
+}
+
+fn takes_text(entry: &Entry) -> String {
+    let (min, max) = (entry.arguments_min, entry.arguments_max);
+    if min == max {
+        min.to_string()
+    } else {
+        format!("{min} to {max}")
+    }
+}
+
+/// Whether a node gives the request's context or a part of it.
+fn is_request(node: &Node) -> bool {
+    matches!(node, Node::Context(Asked::Request) | Node::Keys { .. })
+}
+
+fn compare(comparison: Comparison, function: &'static str, items: Vec<Node>) -> Node {
+    if comparison == Comparison::Equal
+        && let [first, second] = items.as_slice()
+        && let Some(fused) = fuse(first, second)
+    {
+        return fused;
+    }
+    let is_equality = matches!(comparison, Comparison::Equal | Comparison::Unequal);
+    let asks_absence = items.iter().any(|it| matches!(it, Node::Literal(Val::Nil)));
+    let absence = if is_equality && asks_absence {
+        Absence::Value
+    } else {
+        Absence::Fault
+    };
+    Node::Compare {
+        comparison,
+        absence,
+        function,
+        items,
+    }
+}
+
+fn fuse(first: &Node, second: &Node) -> Option<Node> {
+    let bearer = |node: &Node| match node {
+        Node::Context(Asked::Auth) => Some(Bearer::Auth),
+        Node::Context(Asked::User) => Some(Bearer::User),
+        _ => None,
+    };
+    let (read, bearer, written) = match (first, second) {
+        (Node::GetOfSubject(read), it) => (*read, bearer(it)?, Written::BearerLast),
+        (it, Node::GetOfSubject(read)) => (*read, bearer(it)?, Written::BearerFirst),
+        _ => return None,
+    };
+    (!read.is_tag).then_some(Node::SubjectHasBearer {
+        read,
+        bearer,
+        written,
+    })
+}

@@ -1,0 +1,516 @@
+//! Nodes → value: the plain walk over a compiled function.
+//!
+//! 1. Every node spends a step before it does anything, every fact that is read one more (see `path`), and work on
+//!    texts by their bytes.
+//! 2. Arguments are evaluated in the order they are written; the first fault is the answer, but for `and` and
+//!    `or`, which go on past a fault, for another argument may decide.
+//! 3. What is no decision ends everything at once.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::builtin::{Asked, Builtin, Comparison};
+use super::collection::{Gather, contains, count, hash_set, is_empty, nth};
+use super::context::{Context, Previous};
+use super::error::{Fault, Stop};
+use super::node::{Absence, Bearer, Node, Read, Written};
+use super::number::{Number, Operator, apply, round, to_real};
+use super::path::{Reader, subject, subjects};
+use super::text::{append, bounded, find, is_email, piece};
+use super::value::Val;
+use crate::base::Budget;
+use crate::model::{Facts, SubjectId, Value, ValueRef, ValueType};
+
+/// Bytes of a text that are worked on for one step.
+const TEXT_BYTES_A_STEP: usize = 64;
+
+/// Bytes of a text that are searched for one step.
+const SEARCH_BYTES_A_STEP: usize = 16;
+
+/// An evaluation.
+#[derive(Clone, Copy)]
+pub(super) struct Evaluation<'a> {
+    context: &'a Context<'a>,
+    reader: Reader<'a>,
+    arguments: &'a [Val],
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(
+        context: &'a Context<'a>,
+        facts: &'a dyn Facts,
+        budget: &'a Budget,
+        arguments: &'a [Val],
+    ) -> Self {
+        Self {
+            context,
+            reader: Reader { facts, budget },
+            arguments,
+        }
+    }
+
+    /// `true` or `false`; any other value and absence are faults.
+    pub(super) fn truth(self, function: &'static str, node: &Node) -> Result<bool, Stop> {
+        match self.value(node)? {
+            Val::Bool(it) => Ok(it),
+            Val::Nil => Err(Fault::NoTruth { function }.into()),
+            _ => Err(Fault::NotBoolean { function }.into()),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm a node")]
+    pub(super) fn value(self, node: &Node) -> Result<Val, Stop> {
+        self.spend(1)?;
+        match node {
+            Node::SubjectHasBearer {
+                read,
+                bearer,
+                written,
+            } => self
+                .subject_has_bearer(*read, *bearer, *written)
+                .map(Val::Bool),
+            Node::Literal(value) => Ok(value.clone()),
+            Node::Argument(place) => {
+                let (takes, given) = (place.saturating_add(1), self.arguments.len());
+                let argument = self.arguments.get(*place).cloned();
+                argument.ok_or_else(|| Fault::Arguments { takes, given }.into())
+            }
+            Node::Context(asked) => self.ask(*asked),
+            Node::List(items) => Ok(Val::List(self.values(items)?.into())),
+            Node::Identity {
+                read,
+                value_type,
+                value,
+            } => {
+                let value = self.value(value)?;
+                let o = stored("two-tuple", *value_type, &value)?;
+                let found = o
+                    .map(|o| self.reader.identity(*read, o.borrow()))
+                    .transpose()?;
+                Ok(found.flatten().map_or(Val::Nil, |s| Val::Int(s.raw())))
+            }
+            Node::Get { subject: of, read } => match subject("get", &self.value(of)?)? {
+                Some(s) => self.reader.get("get", s, *read),
+                None => Ok(Val::Nil),
+            },
+            Node::GetOfSubject(read) => {
+                self.spend(1)?;
+                self.reader.get("get", self.subject()?, *read)
+            }
+            Node::Keys {
+                map,
+                keys,
+                function,
+            } => look_up(function, self.value(map)?, keys),
+            Node::GetAll {
+                start,
+                path,
+                function,
+            } => {
+                let starts = subjects(function, &self.value(start)?)?;
+                self.reader.get_all(function, starts, path)
+            }
+            Node::Related { start, path, end } => {
+                let function = "relationship?";
+                let starts = subjects(function, &self.value(start)?)?;
+                let end = subject(function, &self.value(end)?)?;
+                let end = end.ok_or(Fault::Absent { function })?;
+                self.reader
+                    .related(function, starts, path, end)
+                    .map(Val::Bool)
+            }
+            Node::Compare {
+                comparison,
+                absence,
+                function,
+                items,
+            } => {
+                let values = self.values(items)?;
+                if *absence == Absence::Fault && values.iter().any(Val::is_nil) {
+                    return Err(Fault::Absent { function }.into());
+                }
+                Ok(Val::Bool(compare(*comparison, function, &values)?))
+            }
+            Node::And(items) => self.all("and", items, false),
+            Node::Or(items) => self.all("or", items, true),
+            Node::Not(of) => Ok(Val::Bool(!self.truth("not", of)?)),
+            Node::Boolean(of) => Ok(Val::Bool(!matches!(
+                self.value(of)?,
+                Val::Nil | Val::Bool(false)
+            ))),
+            Node::IfElse(parts) => {
+                let (test, then, other) = parts.as_ref();
+                self.value(if self.truth("if-else", test)? {
+                    then
+                } else {
+                    other
+                })
+            }
+            Node::ReFind { pattern, text } => {
+                let value = self.value(text)?;
+                let text = as_text("re-find", &value)?;
+                bounded("re-find", text.len())?;
+                self.spend_bytes(text.len(), SEARCH_BYTES_A_STEP)?;
+                Ok(find(pattern, text))
+            }
+            Node::Call {
+                builtin,
+                function,
+                items,
+            } => {
+                let values = self.values(items)?;
+                self.call(*builtin, function, &values)
+            }
+        }
+    }
+
+    fn values(self, items: &[Node]) -> Result<Vec<Val>, Stop> {
+        items.iter().map(|item| self.value(item)).collect()
+    }
+
+    fn spend(self, steps: u64) -> Result<(), Stop> {
+        Ok(self.reader.budget.spend(steps)?)
+    }
+
+    fn spend_bytes(self, bytes: usize, bytes_a_step: usize) -> Result<(), Stop> {
+        let steps = bytes.checked_div(bytes_a_step).unwrap_or(bytes);
+        self.spend(u64::try_from(steps).unwrap_or(u64::MAX))
+    }
+
+    fn subject(self) -> Result<SubjectId, Stop> {
+        self.context
+            .subject
+            .ok_or_else(|| Fault::NoContext { name: "?sid" }.into())
+    }
+
+    fn bearer(self, bearer: Bearer) -> Result<SubjectId, Stop> {
+        match bearer {
+            Bearer::Auth => Ok(self.context.auth),
+            Bearer::User => self.context.user.ok_or_else(|| Fault::NoUser.into()),
+        }
+    }
+
+    /// `and` (the decisive value is false) and `or` (it is true): decided by one such value, even beside faults.
+    fn all(self, function: &'static str, items: &[Node], decisive: bool) -> Result<Val, Stop> {
+        let mut fault = None;
+        for item in items {
+            match self.truth(function, item) {
+                Ok(truth) if truth == decisive => return Ok(Val::Bool(decisive)),
+                Ok(_) => {}
+                Err(Stop::Fault(it)) => {
+                    fault.get_or_insert(it);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        fault.map_or(Ok(Val::Bool(!decisive)), |it| Err(it.into()))
+    }
+
+    fn subject_has_bearer(
+        self,
+        read: Read,
+        bearer: Bearer,
+        written: Written,
+    ) -> Result<bool, Stop> {
+        // INVARIANT(fused): `==` is paid; `get`, `(?s)` and the bearer are a step each, as they are written.
+        match written {
+            Written::BearerFirst => {
+                self.spend(1)?;
+                self.bearer(bearer)?;
+                self.spend(2)?;
+            }
+            Written::BearerLast => self.spend(2)?,
+        }
+        let s = self.subject()?;
+        let raw = match bearer {
+            Bearer::Auth => Some(self.context.auth.raw()),
+            Bearer::User => self.context.user.map(SubjectId::raw),
+        };
+        let (mut count, mut is_equal) = (0_u64, false);
+        self.reader.values(s, read, &mut |o| {
+            count = count.saturating_add(1);
+            let value = match o {
+                ValueRef::Ref(_)
+                | ValueRef::Int(_)
+                | ValueRef::Instant(_)
+                | ValueRef::Double(_) => Val::of(o),
+                _ => Val::Nil,
+            };
+            is_equal = raw.is_some_and(|raw| value == Val::Int(raw));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if written == Written::BearerLast {
+            self.spend(1)?;
+            self.bearer(bearer)?;
+        }
+        match count {
+            0 => Err(Fault::Absent { function: "==" }.into()),
+            1 => Ok(is_equal),
+            // A set is not an id.
+            _ => Ok(false),
+        }
+    }
+
+    fn ask(self, asked: Asked) -> Result<Val, Stop> {
+        let context = self.context;
+        let missing = |name| Stop::Fault(Fault::NoContext { name });
+        match asked {
+            Asked::Subject => self.subject().map(|s| Val::Int(s.raw())),
+            Asked::PredicateId => {
+                let p = context.predicate.ok_or_else(|| missing("?pid"))?;
+                Ok(Val::Int(p.subject().raw()))
+            }
+            Asked::PredicateName => context
+                .predicate_name
+                .map(Val::string)
+                .ok_or_else(|| missing("?p")),
+            Asked::Object => self.told(context.object.ok_or_else(|| missing("?o"))?),
+            Asked::Previous => match context.previous {
+                Previous::Unavailable => Err(missing("?pO")),
+                Previous::Absent => Ok(Val::Nil),
+                Previous::One(value) => self.told(value),
+                Previous::Set(values) => {
+                    let told = values.iter().map(|value| self.told(value.borrow()));
+                    let told = told.filter(|it| !matches!(it, Ok(Val::Nil)));
+                    let mut gather = Gather::new("?pO");
+                    for value in told {
+                        self.spend(1)?;
+                        gather.add(value?)?;
+                    }
+                    Ok(gather.finish())
+                }
+            },
+            Asked::Auth => Ok(Val::Int(context.auth.raw())),
+            Asked::User => self.bearer(Bearer::User).map(|s| Val::Int(s.raw())),
+            Asked::Op => Ok(Val::string(context.op)),
+            Asked::Now => Ok(Val::Int(context.now_ms)),
+            Asked::Request => context.request.cloned().ok_or_else(|| missing("?context")),
+        }
+    }
+
+    /// The flake's value; a tag by its short name.
+    fn told(self, value: ValueRef<'_>) -> Result<Val, Stop> {
+        match (self.context.predicate_type, value) {
+            (Some(ValueType::Tag), ValueRef::Ref(tag)) => self.reader.tag(tag),
+            _ => Ok(Val::of(value)),
+        }
+    }
+
+    fn call(self, builtin: Builtin, function: &'static str, values: &[Val]) -> Result<Val, Stop> {
+        match (builtin, values) {
+            (Builtin::Join(operator), items) => join(function, operator, items),
+            (Builtin::Step(operator), [of]) => {
+                let sum = apply(operator, function, number(function, of)?, Number::Int(1))?;
+                Ok(told_number(sum))
+            }
+            (Builtin::Extreme(comparison), items) => extreme(function, comparison, items),
+            (Builtin::Ceil, [of]) => Ok(told_number(round(
+                function,
+                number(function, of)?,
+                f64::ceil,
+            )?)),
+            (Builtin::Floor, [of]) => Ok(told_number(round(
+                function,
+                number(function, of)?,
+                f64::floor,
+            )?)),
+            (Builtin::Contains, [_, Val::Nil]) => Err(Fault::Absent { function }.into()),
+            (Builtin::Contains, [collection, of]) => Ok(Val::Bool(contains(collection, of))),
+            (Builtin::Count, [of]) => {
+                if let Val::String(text) = of {
+                    self.spend_bytes(text.len(), TEXT_BYTES_A_STEP)?;
+                }
+                Ok(count(function, of)?)
+            }
+            (Builtin::IsNil, [of]) => Ok(Val::Bool(of.is_nil())),
+            (Builtin::IsEmpty, [of]) => Ok(Val::Bool(is_empty(of))),
+            (Builtin::HashSet, _) => Ok(hash_set(function, values)?),
+            (Builtin::Nth, [collection, place]) => {
+                Ok(nth(function, collection, place_of(function, place)?)?)
+            }
+            (_, items) => self.text(builtin, function, items),
+        }
+    }
+
+    fn text(self, builtin: Builtin, function: &'static str, items: &[Val]) -> Result<Val, Stop> {
+        if builtin == Builtin::Str {
+            let mut text = String::new();
+            items
+                .iter()
+                .try_for_each(|item| append(function, &mut text, item))?;
+            self.spend_bytes(text.len(), TEXT_BYTES_A_STEP)?;
+            return Ok(Val::string(&text));
+        }
+        // `subs` takes its arguments as they are, or in one vector.
+        let items = match items {
+            [Val::List(list)] if builtin == Builtin::Subs => list.as_ref(),
+            items => items,
+        };
+        let Some((first, places)) = items.split_first() else {
+            return Err(Fault::OutOfRange { function }.into());
+        };
+        let text = as_text(function, first)?;
+        if builtin != Builtin::Subs {
+            bounded(function, text.len())?;
+        }
+        self.spend_bytes(text.len(), TEXT_BYTES_A_STEP)?;
+        match (builtin, places) {
+            (Builtin::UpperCase, _) => sized(function, &text.to_uppercase()),
+            (Builtin::LowerCase, _) => sized(function, &text.to_lowercase()),
+            (Builtin::ValidEmail, _) => Ok(Val::Bool(is_email(text))),
+            (_, [start]) => Ok(piece(function, text, place_of(function, start)?, None)?),
+            (_, [start, end]) => {
+                let (start, end) = (place_of(function, start)?, place_of(function, end)?);
+                Ok(piece(function, text, start, Some(end))?)
+            }
+            _ => Err(Fault::Type {
+                function,
+                expected: "a text and one or two places",
+            }
+            .into()),
+        }
+    }
+}
+
+fn sized(function: &'static str, text: &str) -> Result<Val, Stop> {
+    bounded(function, text.len())?;
+    Ok(Val::string(text))
+}
+
+fn as_text<'v>(function: &'static str, value: &'v Val) -> Result<&'v str, Fault> {
+    match value {
+        Val::String(text) => Ok(text),
+        Val::Nil => Err(Fault::Absent { function }),
+        _ => Err(Fault::Type {
+            function,
+            expected: "a text",
+        }),
+    }
+}
+
+fn place_of(function: &'static str, value: &Val) -> Result<i64, Fault> {
+    match value {
+        Val::Int(place) => Ok(*place),
+        Val::Nil => Err(Fault::Absent { function }),
+        _ => Err(Fault::Type {
+            function,
+            expected: "an integer for a place",
+        }),
+    }
+}
+
+fn number(function: &'static str, value: &Val) -> Result<Number, Fault> {
+    match value {
+        Val::Int(it) => Ok(Number::Int(*it)),
+        Val::Double(it) => Ok(Number::Double(*it)),
+        Val::Nil => Err(Fault::Absent { function }),
+        _ => Err(Fault::Type {
+            function,
+            expected: "numbers",
+        }),
+    }
+}
+
+fn told_number(number: Number) -> Val {
+    match number {
+        Number::Int(it) => Val::Int(it),
+        Number::Double(it) => Val::Double(it),
+    }
+}
+
+fn join(function: &'static str, operator: Operator, items: &[Val]) -> Result<Val, Stop> {
+    let numbers = items.iter().map(|item| number(function, item));
+    let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+    let result = match (operator, numbers.as_slice()) {
+        (Operator::Subtract, [one]) => apply(operator, function, Number::Int(0), *one)?,
+        (Operator::Divide, [one]) => apply(operator, function, Number::Int(1), *one)?,
+        (_, [first, rest @ ..]) => rest
+            .iter()
+            .try_fold(*first, |sum, next| apply(operator, function, sum, *next))?,
+        (_, []) => return Err(Fault::OutOfRange { function }.into()),
+    };
+    Ok(told_number(result))
+}
+
+fn extreme(function: &'static str, comparison: Comparison, items: &[Val]) -> Result<Val, Stop> {
+    let mut best: Option<Number> = None;
+    for item in items {
+        let next = number(function, item)?;
+        let is_better = best.is_none_or(|best| match comparison {
+            Comparison::Greater => next > best,
+            _ => next < best,
+        });
+        if is_better {
+            best = Some(next);
+        }
+    }
+    Ok(best.map_or(Val::Nil, told_number))
+}
+
+fn compare(comparison: Comparison, function: &'static str, items: &[Val]) -> Result<bool, Fault> {
+    let are_equal = || items.iter().zip(items.iter().skip(1)).all(|(a, b)| a == b);
+    let ordered = |holds: fn(&Number, &Number) -> bool| {
+        let numbers = items.iter().map(|item| number(function, item));
+        Ok(numbers.collect::<Result<Vec<_>, _>>()?.is_sorted_by(holds))
+    };
+    match comparison {
+        Comparison::Equal => Ok(are_equal()),
+        Comparison::Unequal => Ok(!are_equal()),
+        Comparison::Greater => ordered(|a, b| a > b),
+        Comparison::GreaterOrEqual => ordered(|a, b| a >= b),
+        Comparison::Less => ordered(|a, b| a < b),
+        Comparison::LessOrEqual => ordered(|a, b| a <= b),
+    }
+}
+
+fn look_up(function: &'static str, map: Val, keys: &[Val]) -> Result<Val, Stop> {
+    let mut found = map;
+    for key in keys {
+        found = match (&found, key) {
+            (Val::Map(map), Val::String(key)) => map.get(key).cloned().unwrap_or(Val::Nil),
+            (Val::Nil, _) => Val::Nil,
+            _ => {
+                return Err(Fault::Type {
+                    function,
+                    expected: "an object with keys",
+                }
+                .into());
+            }
+        };
+    }
+    Ok(found)
+}
+
+/// The value as it stands under a predicate of this type; none, if it is in range of no such predicate.
+fn stored(
+    function: &'static str,
+    value_type: ValueType,
+    value: &Val,
+) -> Result<Option<Value>, Fault> {
+    let wrong = Fault::Type {
+        function,
+        expected: "a value of its predicate's type",
+    };
+    match (value_type, value) {
+        (_, Val::Nil) => Err(Fault::Absent { function }),
+        (ValueType::String | ValueType::Uri, Val::String(it)) => {
+            Ok(Some(Value::String(Arc::clone(it))))
+        }
+        (ValueType::Boolean, Val::Bool(it)) => Ok(Some(Value::Boolean(*it))),
+        (ValueType::Int | ValueType::Long, Val::Int(it)) => Ok(Some(Value::Int(*it))),
+        (ValueType::Instant, Val::Int(it)) => Ok(Some(Value::Instant(*it))),
+        (ValueType::Float | ValueType::Double, Val::Double(it)) => Ok(Some(Value::Double(*it))),
+        (ValueType::Float | ValueType::Double, Val::Int(it)) => {
+            // Only a double of exactly this number is it.
+            Ok(to_real(*it)
+                .filter(|real| Val::Double(*real) == *value)
+                .map(Value::Double))
+        }
+        (ValueType::Ref, Val::Int(it)) => Ok(SubjectId::from_raw(*it).map(Value::Ref)),
+        (ValueType::Uuid, Val::String(it)) => {
+            let uuid = uuid::Uuid::try_parse(it).map_err(|_| wrong)?;
+            Ok(Some(Value::Uuid(uuid.as_u128())))
+        }
+        _ => Err(wrong),
+    }
+}
