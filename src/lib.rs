@@ -30,4 +30,5 @@
 pub mod base;
 pub mod lang;
 pub mod model;
+pub mod query;
 pub mod schema;

@@ -1,0 +1,14 @@
+//! Queries: JSON in, a plan over facts, JSON out. Also the JSON tree itself, which transactions share.
+//!
+//! Knows neither permissions nor disk: it is handed a `&dyn Facts` and cannot tell a snapshot from a permitted view,
+//! so that the filter cannot be forgotten. What it does not see may exist elsewhere; it never says that it does not.
+
+mod error;
+mod json;
+mod output;
+mod pointer;
+
+pub use error::Error;
+pub use json::Json;
+pub use output::{flake_json, to_json};
+pub use pointer::Pointer;
