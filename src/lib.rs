@@ -30,5 +30,6 @@
 pub mod base;
 pub mod lang;
 pub mod model;
+pub mod policy;
 pub mod query;
 pub mod schema;

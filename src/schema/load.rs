@@ -239,7 +239,7 @@ fn load_predicates(
             .get(of)
             .ok_or_else(|| damaged("a predicate's collection", s))?;
         let value_type = match value(&row, predicate::PREDICATE_TYPE) {
-            Some(Value::Ref(tag)) => tag_text(facts, *tag)?.as_deref().and_then(type_named),
+            Some(Value::Ref(tag)) => tag_name(facts, *tag)?.as_deref().and_then(type_named),
             _ => None,
         }
         .ok_or_else(|| damaged("a predicate's type", s))?;
@@ -292,7 +292,7 @@ fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>
 }
 
 /// The short name of a tag: what stands after the colon of its `_tag/id`.
-pub(super) fn tag_text(facts: &dyn Facts, tag: SubjectId) -> Result<Option<String>, Error> {
+pub fn tag_name(facts: &dyn Facts, tag: SubjectId) -> Result<Option<String>, Error> {
     let mut short = None;
     facts.values(tag, predicate::TAG_ID, &mut |fact| {
         if let ValueRef::String(id) = fact.o {

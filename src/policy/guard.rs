@@ -1,0 +1,303 @@
+//! What a policy must be, whoever writes it: root is bound by this too.
+//!
+//! 1. Root stays: its role, its rule, its auth's hold on the role, and the functions `true` and `false` (law 4).
+//! 2. A rule is whole: functions without parameters that compile, ops, and a target that exists (law 6).
+//! 3. What a rule uses is not taken away from under it.
+//! 4. `validAfter` only moves forward, `revoked` only becomes true, an effect is fixed when the rule is made.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::error::Error;
+use crate::lang::{Function, is_function_name};
+use crate::model::system::{
+    FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
+    USER_NUMBER_FIRST, collection, predicate,
+};
+use crate::model::{
+    CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId,
+    Value, ValueRef,
+};
+use crate::schema::Schema;
+
+/// Whether a commit of these flakes changes what anyone may do, or what rules are read from.
+pub fn touches_policy(flakes: &[Flake]) -> bool {
+    flakes.iter().any(|flake| match flake.s.collection() {
+        collection::PREDICATE
+        | collection::COLLECTION
+        | collection::FUNCTION
+        | collection::USER
+        | collection::AUTH
+        | collection::ROLE
+        | collection::RULE
+        | collection::SETTING => true,
+        // A tag that is made changes no rule that is there.
+        collection::TAG => flake.op == Op::Retract,
+        _ => false,
+    })
+}
+
+/// Checks what `flakes` make of the policy; `after` are the facts with them applied, `schema` is read from those.
+///
+/// # Errors
+/// `Fixed`, `InvalidFunction`, `InvalidRule` or `InUse`, for the lowest subject that is wrong.
+pub fn check_policy(
+    before: &dyn Facts,
+    after: &dyn Facts,
+    schema: &Schema,
+    flakes: &[Flake],
+) -> Result<(), Error> {
+    if !touches_policy(flakes)
+        && !flakes
+            .iter()
+            .any(|it| it.s.collection() == collection::TOKEN)
+    {
+        return Ok(());
+    }
+    for flake in flakes {
+        check_fixed(flake, before, after)?;
+    }
+    let touched: BTreeSet<SubjectId> = flakes.iter().map(|flake| flake.s).collect();
+    let of = |c: CollectionId| touched.iter().copied().filter(move |s| s.collection() == c);
+    check_gone(&touched, before, after)?;
+    let functions_change = of(collection::FUNCTION).next().is_some()
+        || flakes
+            .iter()
+            .any(|it| it.p == predicate::PREDICATE_NAME && it.op == Op::Retract);
+    if functions_change {
+        check_functions(&touched, after, schema)?;
+    }
+    let rules: BTreeSet<SubjectId> = if functions_change {
+        all(collection::RULE, after)?
+    } else {
+        of(collection::RULE)
+            .filter(|s| after.exists(*s).unwrap_or(true))
+            .collect()
+    };
+    for rule in rules {
+        check_rule(rule, after, schema)?;
+    }
+    Ok(())
+}
+
+/// Points 1 and 4.
+fn check_fixed(flake: &Flake, before: &dyn Facts, after: &dyn Facts) -> Result<(), Error> {
+    let fixed = |why| {
+        Err(Error::Fixed {
+            subject: flake.s,
+            why,
+        })
+    };
+    let retracts = flake.op == Op::Retract;
+    match (flake.s, flake.p) {
+        (ROOT_ROLE, _) => return fixed("the root role cannot be changed"),
+        (ROOT_RULE, _) => return fixed("the root rule cannot be changed"),
+        (TRUE_FUNCTION | FALSE_FUNCTION, _) => {
+            return fixed("the functions `true` and `false` cannot be changed");
+        }
+        (ROOT_AUTH, predicate::AUTH_ID) => return fixed("the root auth keeps its id"),
+        (ROOT_AUTH, predicate::AUTH_ROLES) if retracts && flake.o == Value::Ref(ROOT_ROLE) => {
+            return fixed("the root auth keeps the root role");
+        }
+        (ROOT_SETTING, predicate::SETTING_ID) => return fixed("the settings keep their id"),
+        (s, predicate::TAG_ID) if retracts => {
+            if s.number() < USER_NUMBER_FIRST {
+                return fixed("a system tag cannot be changed");
+            }
+            return if is_referred_to(s, after)? {
+                Err(Error::InUse {
+                    subject: s,
+                    why: "the tag is still used".to_owned(),
+                })
+            } else {
+                Ok(())
+            };
+        }
+        (s, predicate::RULE_EFFECT) if before.exists(s)? && after.exists(s)? => {
+            return fixed("the effect of a rule is fixed when the rule is made");
+        }
+        (s, predicate::TOKEN_REVOKED) if retracts && after.exists(s)? => {
+            return fixed("a revoked token stays revoked");
+        }
+        (_, predicate::SETTING_TOKEN_MAX_SECONDS)
+            if !retracts && !matches!(flake.o, Value::Int(seconds) if seconds > 0) =>
+        {
+            return fixed("`_setting/tokenMaxSeconds` must be more than 0");
+        }
+        _ => {}
+    }
+    if flake.p == predicate::AUTH_VALID_AFTER && retracts && after.exists(flake.s)? {
+        let new = after.value_list(flake.s, predicate::AUTH_VALID_AFTER)?;
+        if !matches!((new.first(), &flake.o), (Some(Value::Instant(new)), Value::Instant(old)) if new > old)
+        {
+            return fixed("`_auth/validAfter` only moves forward");
+        }
+    }
+    Ok(())
+}
+
+/// Point 3, for what is deleted: functions, predicates and collections that rules name.
+fn check_gone(
+    touched: &BTreeSet<SubjectId>,
+    before: &dyn Facts,
+    after: &dyn Facts,
+) -> Result<(), Error> {
+    for s in touched {
+        let (name, user) = match s.collection() {
+            collection::FUNCTION => (None, predicate::RULE_FNS),
+            collection::PREDICATE => (Some(predicate::PREDICATE_NAME), predicate::RULE_PREDICATES),
+            collection::COLLECTION => {
+                (Some(predicate::COLLECTION_NAME), predicate::RULE_COLLECTION)
+            }
+            _ => continue,
+        };
+        if after.exists(*s)? {
+            continue;
+        }
+        let users = match name {
+            None => before.subject_list(user, ValueRef::Ref(*s))?,
+            Some(name) => match before.value_list(*s, name)?.first() {
+                Some(name) => before.subject_list(user, name.borrow())?,
+                None => Vec::new(),
+            },
+        };
+        for rule in users {
+            if let Some(Value::String(id)) = after.value_list(rule, predicate::RULE_ID)?.first() {
+                return Err(Error::InUse {
+                    subject: *s,
+                    why: format!("rule `{id}` uses it"),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Point 2, for functions: all of them compile, the touched ones told first.
+fn check_functions(
+    touched: &BTreeSet<SubjectId>,
+    after: &dyn Facts,
+    schema: &Schema,
+) -> Result<(), Error> {
+    let functions = all(collection::FUNCTION, after)?;
+    let (first, then): (Vec<_>, Vec<_>) = functions
+        .into_iter()
+        .partition(|function| touched.contains(function));
+    for subject in first.into_iter().chain(then) {
+        let invalid = |why: String| Err(Error::InvalidFunction { subject, why });
+        let name = text(subject, predicate::FN_NAME, after)?;
+        let code = text(subject, predicate::FN_CODE, after)?;
+        let (Some(name), Some(code)) = (name, code) else {
+            return invalid("a function needs a `_fn/name` and a `_fn/code`".to_owned());
+        };
+        if subject.number() >= USER_NUMBER_FIRST && !is_function_name(&name) {
+            return invalid(format!(
+                "`{name}` cannot name a function: it is taken by the language, or is no symbol"
+            ));
+        }
+        let Some(StoredFunction { params, .. }) = schema.function(&name) else {
+            return invalid(format!("the parameters of `{name}` are no array of names"));
+        };
+        if let Err(error) = Function::compile(&code, &params, schema) {
+            return invalid(format!("function `{name}`: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Point 2, for one rule.
+fn check_rule(subject: SubjectId, after: &dyn Facts, schema: &Schema) -> Result<(), Error> {
+    if subject == ROOT_RULE {
+        return Ok(());
+    }
+    let named = text(subject, predicate::RULE_ID, after)?;
+    let Some(named) = named else {
+        return Err(Error::InvalidRule {
+            subject,
+            why: "a rule needs a `_rule/id`".to_owned(),
+        });
+    };
+    let invalid = |why: String| {
+        Err(Error::InvalidRule {
+            subject,
+            why: format!("rule `{named}` {why}"),
+        })
+    };
+    let Some(of) = text(subject, predicate::RULE_COLLECTION, after)? else {
+        return invalid("needs a `_rule/collection`".to_owned());
+    };
+    let target = match &*of {
+        "*" => None,
+        name => match schema.collection_named(name) {
+            Some(it) => Some(it.id),
+            None => return invalid(format!("is about `{of}`, which is no collection")),
+        },
+    };
+    let predicates = after.value_list(subject, predicate::RULE_PREDICATES)?;
+    let default = after.value_list(subject, predicate::RULE_COLLECTION_DEFAULT)?;
+    let is_default = default.first() == Some(&Value::Boolean(true));
+    if is_default != predicates.is_empty() {
+        return invalid(
+            "needs `_rule/predicates` or `collectionDefault: true`, and not both".to_owned(),
+        );
+    }
+    for it in &predicates {
+        let Value::String(name) = it else { continue };
+        match schema.predicate_named(name) {
+            _ if &**name == "*" => {}
+            None => return invalid(format!("is about `{name}`, which is no predicate")),
+            Some(it) if target.is_some_and(|target| target != it.collection) => {
+                return invalid(format!("is about `{name}`, which is not of `{of}`"));
+            }
+            Some(it) if it.sealed => return invalid(format!("is about `{name}`, which is sealed")),
+            Some(_) => {}
+        }
+    }
+    if after.value_list(subject, predicate::RULE_OPS)?.is_empty() {
+        return invalid("needs `_rule/ops`".to_owned());
+    }
+    let functions = after.value_list(subject, predicate::RULE_FNS)?;
+    if functions.is_empty() {
+        return invalid("needs `_rule/fns`".to_owned());
+    }
+    for function in functions {
+        let Value::Ref(function) = function else {
+            continue;
+        };
+        let params = after.value_list(function, predicate::FN_PARAMS)?;
+        let takes = |it: &Value| !matches!(it, Value::Json(json) if &**json == "[]");
+        if params.first().is_some_and(takes) {
+            return invalid("uses a function with parameters".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn all(c: CollectionId, facts: &dyn Facts) -> Result<BTreeSet<SubjectId>, Error> {
+    let mut subjects = BTreeSet::new();
+    facts.collection(c, Direction::Ascending, None, &mut |fact| {
+        subjects.insert(fact.s);
+        ControlFlow::Continue(())
+    })?;
+    Ok(subjects)
+}
+
+fn is_referred_to(s: SubjectId, facts: &dyn Facts) -> Result<bool, Error> {
+    let mut found = false;
+    facts.referrers(s, &mut |_, _| {
+        found = true;
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+fn text(s: SubjectId, p: PredicateId, facts: &dyn Facts) -> Result<Option<Arc<str>>, Error> {
+    Ok(facts
+        .value_list(s, p)?
+        .into_iter()
+        .find_map(|value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }))
+}

@@ -1,0 +1,417 @@
+//! The permitted view: facts as one auth may see them.
+//!
+//! 1. It filters at the leaf: whatever is asked of it, a fact that is not visible does not exist (law 8).
+//! 2. A ref to a subject of which no fact passes the rules is absent. Whether a fact passes is asked of the rules
+//!    alone, not of the refs in it, so this ends.
+//! 3. Time travel asks the rules of now twice: on the facts of then and on those of now; for a subject that is
+//!    gone, on those just before it went (law 12).
+//! 4. Steps on visible facts are charged to the request; work on hidden ones is bounded by the deadline alone
+//!    (law 14), so that a hidden fact changes no answer.
+//! 5. Sealed predicates are shown to nobody, root included.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::permissions::{Permissions, Plan};
+use crate::base::Budget;
+use crate::lang::{Context, Reach};
+use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
+use crate::model::{
+    Bounds, CollectionId, Direction, Error, Fact, Facts, PredicateId, SubjectId, T, ValueRef, Visit,
+};
+use crate::schema::Schema;
+
+/// What a view of the past needs of the time since.
+pub trait History {
+    /// The facts of now.
+    fn now(&self) -> &dyn Facts;
+
+    /// The facts just before a subject's last fact went, if it ever had any.
+    fn before_it_went(&self, s: SubjectId) -> Result<Option<Box<dyn Facts + '_>>, Error>;
+}
+
+/// Facts as one auth may see them.
+pub struct View<'a> {
+    permissions: Arc<Permissions>,
+    schema: Arc<Schema>,
+    facts: &'a dyn Facts,
+    history: Option<&'a dyn History>,
+    now_ms: i64,
+    budget: &'a Budget,
+    /// Work that nobody is charged for.
+    work: Budget,
+    /// The last subject that was judged as a whole: with which plan, the verdict, and its steps.
+    last: Cell<Option<(SubjectId, *const Plan, bool, u64)>>,
+    targets: RefCell<HashMap<SubjectId, bool>>,
+    tags: RefCell<HashMap<SubjectId, bool>>,
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("auth", &self.permissions.auth())
+            .field("basis", &self.facts.basis())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> View<'a> {
+    /// `facts` as `permissions` show them; the rules read the same facts, unfiltered.
+    pub fn new(
+        permissions: Arc<Permissions>,
+        schema: Arc<Schema>,
+        facts: &'a dyn Facts,
+        now_ms: i64,
+        budget: &'a Budget,
+    ) -> Self {
+        Self {
+            permissions,
+            schema,
+            facts,
+            history: None,
+            now_ms,
+            budget,
+            work: budget.unbounded(),
+            last: Cell::new(None),
+            targets: RefCell::new(HashMap::new()),
+            tags: RefCell::new(HashMap::new()),
+        }
+    }
+
+    /// The same, where `facts` are of the past and the rules must also allow on what came since.
+    #[must_use]
+    pub fn with_history(mut self, history: &'a dyn History) -> Self {
+        self.history = Some(history);
+        self
+    }
+
+    /// Whether one fact is visible. Charges its steps if it is.
+    pub fn sees(&self, fact: Fact<'_>) -> Result<bool, Error> {
+        self.work.spend(1)?;
+        if self.is_sealed(fact.p) {
+            return Ok(false);
+        }
+        if self.permissions.is_root() {
+            self.budget.spend(1)?;
+            return Ok(true);
+        }
+        let steps = match self.built_in(fact)? {
+            Some(true) => 0,
+            Some(false) => return Ok(false),
+            None => match self.passes(fact)? {
+                Some(steps) => steps,
+                None => return Ok(false),
+            },
+        };
+        if let ValueRef::Ref(target) = fact.o {
+            if target.collection() == collection::TAG {
+                self.tags.borrow_mut().insert(target, true);
+            } else if !self.shows_something_of(target)? {
+                return Ok(false);
+            }
+        }
+        self.budget.spend(steps.saturating_add(1))?;
+        Ok(true)
+    }
+
+    fn is_sealed(&self, p: PredicateId) -> bool {
+        u64::from(p.0) < USER_NUMBER_FIRST && self.schema.predicate(p).is_some_and(|it| it.sealed)
+    }
+
+    /// What the law shows or hides without asking rules; `None` leaves it to them.
+    fn built_in(&self, fact: Fact<'_>) -> Result<Option<bool>, Error> {
+        match fact.s.collection() {
+            collection::PREDICATE | collection::COLLECTION => Ok(Some(true)),
+            collection::TAG => {
+                let by_use = self.shows_tag(fact.s)?;
+                Ok(by_use.then_some(true))
+            }
+            collection::TOKEN => {
+                let own = self.refers(fact.s, predicate::TOKEN_AUTH, self.permissions.auth())?;
+                Ok(own.then_some(true))
+            }
+            CollectionId::TX => {
+                let own = self.refers(fact.s, predicate::TX_AUTH, self.permissions.auth())?;
+                Ok(own.then_some(true))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn refers(&self, s: SubjectId, p: PredicateId, to: SubjectId) -> Result<bool, Error> {
+        let mut found = false;
+        self.facts.values(s, p, &mut |fact| {
+            found |= fact.o == ValueRef::Ref(to);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// A tag is visible where its predicate is `restrictTag` or a visible flake uses it.
+    fn shows_tag(&self, tag: SubjectId) -> Result<bool, Error> {
+        if let Some(known) = self.tags.borrow().get(&tag) {
+            return Ok(*known);
+        }
+        let mut shown = false;
+        self.facts.values(tag, predicate::TAG_ID, &mut |fact| {
+            let of = fact
+                .o
+                .as_str()
+                .and_then(|id| id.split_once(':'))
+                .map(|(of, _)| of);
+            let of = of.and_then(|of| self.schema.predicate_named(of));
+            shown = of.is_some_and(|of| of.restrict_tag);
+            ControlFlow::Break(())
+        })?;
+        if !shown {
+            let mut failed = None;
+            self.facts.referrers(tag, &mut |p, s| {
+                let fact = Fact {
+                    s,
+                    p,
+                    o: ValueRef::Ref(tag),
+                    t: self.facts.basis(),
+                };
+                let seen = self.work.spend(1).map_err(Error::from).and_then(|()| {
+                    Ok(self.built_in_but_tags(fact)? || self.passes(fact)?.is_some())
+                });
+                match seen {
+                    Ok(seen) => shown = seen && !self.is_sealed(p),
+                    Err(error) => failed = Some(error),
+                }
+                if shown || failed.is_some() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        self.tags.borrow_mut().insert(tag, shown);
+        Ok(shown)
+    }
+
+    /// No tag stands on a tag, so this does not come back to [`View::shows_tag`].
+    fn built_in_but_tags(&self, fact: Fact<'_>) -> Result<bool, Error> {
+        if fact.s.collection() == collection::TAG {
+            return Ok(false);
+        }
+        Ok(self.built_in(fact)? == Some(true))
+    }
+
+    /// Whether any fact of a subject passes the rules.
+    fn shows_something_of(&self, target: SubjectId) -> Result<bool, Error> {
+        if let Some(known) = self.targets.borrow().get(&target) {
+            return Ok(*known);
+        }
+        let mut shown = false;
+        each(|visit| self.facts.subject(target, visit), &mut |fact| {
+            if self.is_sealed(fact.p) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.work.spend(1)?;
+            shown = match self.built_in(fact)? {
+                Some(known) => known,
+                None => self.passes(fact)?.is_some(),
+            };
+            Ok(if shown {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        self.targets.borrow_mut().insert(target, shown);
+        Ok(shown)
+    }
+
+    /// Whether the rules allow a fact, and in how many steps.
+    fn passes(&self, fact: Fact<'_>) -> Result<Option<u64>, Error> {
+        let plan = self.permissions.plan_of(fact.p);
+        let reach = match plan {
+            Plan::Allow => return Ok(Some(0)),
+            Plan::Deny => return Ok(None),
+            Plan::Ask { reach, .. } => *reach,
+        };
+        let key: *const Plan = plan;
+        if reach <= Reach::Subject
+            && let Some((s, of, allowed, steps)) = self.last.get()
+            && s == fact.s
+            && std::ptr::eq(of, key)
+        {
+            return Ok(allowed.then_some(steps));
+        }
+        let before = self.work.spent();
+        let allowed = self.judge(plan, fact)?;
+        let steps = self.work.spent().saturating_sub(before);
+        if reach <= Reach::Subject {
+            self.last.set(Some((fact.s, key, allowed, steps)));
+        }
+        Ok(allowed.then_some(steps))
+    }
+
+    fn judge(&self, plan: &Plan, fact: Fact<'_>) -> Result<bool, Error> {
+        let described = self.schema.predicate(fact.p);
+        let context = Context {
+            predicate: Some(fact.p),
+            predicate_name: described.map(|it| &*it.name),
+            predicate_type: described.map(|it| it.value_type),
+            object: Some(fact.o),
+            ..self.permissions.context(fact.s, self.now_ms)
+        };
+        if !plan.allows(&context, self.facts, &self.work)? {
+            return Ok(false);
+        }
+        let Some(history) = self.history else {
+            return Ok(true);
+        };
+        if history.now().exists(fact.s)? {
+            return plan.allows(&context, history.now(), &self.work);
+        }
+        match history.before_it_went(fact.s)? {
+            Some(then) => plan.allows(&context, &*then, &self.work),
+            None => Ok(false),
+        }
+    }
+
+    /// Runs a visit and hands on what is visible.
+    fn seen(
+        &self,
+        run: impl FnOnce(&mut Visit<'_>) -> Result<(), Error>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        each(run, &mut |fact| {
+            Ok(if self.sees(fact)? {
+                visit(fact)
+            } else {
+                ControlFlow::Continue(())
+            })
+        })
+    }
+}
+
+impl Plan {
+    /// Laws 3, 5 and 7 for one flake: no deny says yes or fails, and in some role a rule says yes.
+    pub(super) fn allows(
+        &self,
+        context: &Context<'_>,
+        facts: &dyn Facts,
+        budget: &Budget,
+    ) -> Result<bool, Error> {
+        let (denies, roles) = match self {
+            Self::Allow => return Ok(true),
+            Self::Deny => return Ok(false),
+            Self::Ask { denies, roles, .. } => (denies, roles),
+        };
+        for rule in denies {
+            if rule.says_yes(context, facts, budget)? {
+                return Ok(false);
+            }
+        }
+        for rule in roles.iter().flatten() {
+            if rule.says_yes(context, facts, budget)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Runs a visit whose visitor may fail.
+fn each(
+    run: impl FnOnce(&mut Visit<'_>) -> Result<(), Error>,
+    visit: &mut dyn FnMut(Fact<'_>) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut failed = None;
+    run(&mut |fact| {
+        visit(fact).unwrap_or_else(|error| {
+            failed = Some(error);
+            ControlFlow::Break(())
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+impl Facts for View<'_> {
+    fn basis(&self) -> T {
+        self.facts.basis()
+    }
+
+    fn subject(&self, s: SubjectId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.seen(|each| self.facts.subject(s, each), visit)
+    }
+
+    fn values(&self, s: SubjectId, p: PredicateId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.seen(|each| self.facts.values(s, p, each), visit)
+    }
+
+    fn subjects(
+        &self,
+        p: PredicateId,
+        o: ValueRef<'_>,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        self.facts.subjects(p, o, &mut |s| match self.sees(Fact {
+            s,
+            p,
+            o,
+            t: self.facts.basis(),
+        }) {
+            Ok(true) => visit(s),
+            Ok(false) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn referrers(
+        &self,
+        o: SubjectId,
+        visit: &mut dyn FnMut(PredicateId, SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        self.facts.referrers(o, &mut |p, s| match self.sees(Fact {
+            s,
+            p,
+            o: ValueRef::Ref(o),
+            t: self.facts.basis(),
+        }) {
+            Ok(true) => visit(p, s),
+            Ok(false) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn range(&self, p: PredicateId, bounds: &Bounds, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.seen(|each| self.facts.range(p, bounds, each), visit)
+    }
+
+    fn collection(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        self.seen(
+            |each| self.facts.collection(c, direction, after, each),
+            visit,
+        )
+    }
+
+    fn next_number(&self, c: CollectionId) -> Result<u64, Error> {
+        self.facts.next_number(c)
+    }
+}

@@ -1,0 +1,256 @@
+//! Law 9: whether a transaction's flakes may be written, all or none.
+//!
+//! 1. A flake of a subject that existed is judged on the state before and, if asserted, on the state after too.
+//! 2. A flake of a new subject is judged on the state before plus the facts this transaction gives it and the new
+//!    subjects reached from it by forward steps. So nobody lets oneself in by writing the very fact a rule asks for
+//!    beside the subject.
+//! 3. A retraction is judged on the state before.
+//! 4. The first refused flake in the request's order is told, and nothing later is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::error::{Error, Refusal};
+use super::permissions::{Permissions, Plan};
+use super::rule::Rule;
+use super::view::View;
+use crate::base::Budget;
+use crate::base::limits::RULE_STEPS_MAX;
+use crate::lang::{Context, Previous};
+use crate::model::system::predicate;
+use crate::model::{Fact, Facts, Flake, Op, Overlay, SubjectId, Value};
+use crate::schema::Schema;
+
+/// Why a flake is in the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The request says it.
+    Sent,
+    /// It follows from what the request says: a value that is replaced, a fact of a subject that is deleted.
+    Implied,
+    /// A tag made by use: judged with the flake that uses it.
+    MadeTag,
+    /// A ref to a subject that is deleted: neither judged nor told.
+    RefToDeleted,
+}
+
+/// A flake that a transaction would make true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedFlake {
+    /// The flake.
+    pub flake: Flake,
+    /// Why it is there.
+    pub cause: Cause,
+}
+
+/// The states between which a transaction stands.
+struct Judge<'a> {
+    permissions: &'a Permissions,
+    schema: &'a Schema,
+    before: &'a dyn Facts,
+    after: &'a dyn Facts,
+    by_subject: BTreeMap<SubjectId, Vec<&'a Flake>>,
+    /// The subjects that this transaction makes.
+    made: BTreeSet<SubjectId>,
+    now_ms: i64,
+    budget: &'a Budget,
+}
+
+/// Judges the staged flakes, which stand in the request's order.
+///
+/// `sight` is the bearer's view of the state before, for what a refusal may tell.
+///
+/// # Errors
+/// `Write` for the first refused flake; `Facts` where there is no decision.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "these are the two states and who is asking"
+)]
+pub fn judge_writes(
+    permissions: &Permissions,
+    schema: &Schema,
+    before: &dyn Facts,
+    after: &dyn Facts,
+    staged: &[StagedFlake],
+    sight: &View<'_>,
+    now_ms: i64,
+    budget: &Budget,
+) -> Result<(), Error> {
+    if permissions.is_root() {
+        return Ok(());
+    }
+    let mut by_subject: BTreeMap<SubjectId, Vec<&Flake>> = BTreeMap::new();
+    for staged in staged {
+        by_subject
+            .entry(staged.flake.s)
+            .or_default()
+            .push(&staged.flake);
+    }
+    let mut made = BTreeSet::new();
+    for s in by_subject.keys() {
+        if !before.exists(*s)? {
+            made.insert(*s);
+        }
+    }
+    let judge = Judge {
+        permissions,
+        schema,
+        before,
+        after,
+        by_subject,
+        made,
+        now_ms,
+        budget,
+    };
+    let mut own_state: Option<(SubjectId, Overlay<&dyn Facts>)> = None;
+    for (index, staged) in staged.iter().enumerate() {
+        let flake = &staged.flake;
+        if matches!(staged.cause, Cause::MadeTag | Cause::RefToDeleted)
+            || judge.ends_own_token(flake)?
+        {
+            continue;
+        }
+        let refused_on: Option<&dyn Facts> = match permissions.plan_of(flake.p) {
+            Plan::Deny => Some(before),
+            Plan::Ask { .. } if judge.made.contains(&flake.s) => {
+                if own_state.as_ref().is_none_or(|(of, _)| *of != flake.s) {
+                    own_state = Some((flake.s, judge.state_of_new(flake.s)?));
+                }
+                match &own_state {
+                    Some((_, state)) if !judge.allows(flake, state)? => Some(state),
+                    _ => None,
+                }
+            }
+            Plan::Ask { .. } if !judge.allows(flake, before)? => Some(before),
+            Plan::Ask { .. } if flake.op == Op::Assert && !judge.allows(flake, after)? => {
+                Some(after)
+            }
+            Plan::Allow | Plan::Ask { .. } => None,
+        };
+        if let Some(facts) = refused_on {
+            let message = judge.message(staged, facts, sight)?;
+            return Err(Error::Write(Refusal { index, message }));
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Judge<'a> {
+    /// Every bearer may revoke its own tokens.
+    fn ends_own_token(&self, flake: &Flake) -> Result<bool, Error> {
+        if flake.p != predicate::TOKEN_REVOKED || flake.op != Op::Assert {
+            return Ok(false);
+        }
+        let own = Value::Ref(self.permissions.auth());
+        Ok(self
+            .before
+            .value_list(flake.s, predicate::TOKEN_AUTH)?
+            .contains(&own))
+    }
+
+    /// The state before, plus what this transaction says of a new subject and of new subjects reached from it.
+    fn state_of_new(&self, s: SubjectId) -> Result<Overlay<&'a dyn Facts>, Error> {
+        let mut reached = BTreeSet::from([s]);
+        let mut waiting = vec![s];
+        let mut overlay = Overlay::new(self.before);
+        while let Some(s) = waiting.pop() {
+            let flakes = self.by_subject.get(&s).map_or(&[][..], Vec::as_slice);
+            for flake in flakes {
+                self.budget.spend(1).map_err(crate::model::Error::from)?;
+                if let Value::Ref(to) = &flake.o
+                    && flake.op == Op::Assert
+                    && self.made.contains(to)
+                    && reached.insert(*to)
+                {
+                    waiting.push(*to);
+                }
+            }
+            overlay.apply(self.after.basis(), flakes.iter().copied());
+        }
+        Ok(overlay)
+    }
+
+    fn allows(&self, flake: &Flake, facts: &dyn Facts) -> Result<bool, Error> {
+        match self.permissions.plan_of(flake.p) {
+            Plan::Allow => Ok(true),
+            Plan::Deny => Ok(false),
+            plan @ Plan::Ask { .. } => self.with_context(flake, |context| {
+                let steps = self.budget.bounded(RULE_STEPS_MAX);
+                let allowed = plan.allows(context, facts, &steps)?;
+                self.budget
+                    .spend(steps.spent())
+                    .map_err(crate::model::Error::from)?;
+                Ok(allowed)
+            }),
+        }
+    }
+
+    /// Calls `judge` with the context of one flake: `(?o)` its value, `(?pO)` the value before the transaction.
+    fn with_context<R>(
+        &self,
+        flake: &Flake,
+        judge: impl FnOnce(&Context<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let described = self.schema.predicate(flake.p);
+        let values = self.before.value_list(flake.s, flake.p)?;
+        let previous = match values.first() {
+            _ if described.is_some_and(|it| it.multi) => Previous::Set(&values),
+            None => Previous::Absent,
+            Some(value) => Previous::One(value.borrow()),
+        };
+        let context = Context {
+            predicate: Some(flake.p),
+            predicate_name: described.map(|it| &*it.name),
+            predicate_type: described.map(|it| it.value_type),
+            object: Some(flake.o.borrow()),
+            previous,
+            ..self.permissions.context(flake.s, self.now_ms)
+        };
+        judge(&context)
+    }
+
+    /// What the refused bearer is told: of the rules that failed a deny first, then explicit, then default, lowest
+    /// id first, the first with a message of its own.
+    fn message(
+        &self,
+        staged: &StagedFlake,
+        facts: &dyn Facts,
+        sight: &View<'_>,
+    ) -> Result<Arc<str>, Error> {
+        let flake = &staged.flake;
+        let c = flake.s.collection();
+        let of = self.schema.collection(c).map_or("?", |it| &*it.name);
+        let fact = Fact {
+            s: flake.s,
+            p: flake.p,
+            o: flake.o.borrow(),
+            t: self.before.basis(),
+        };
+        if staged.cause != Cause::Sent && !sight.sees(fact)? {
+            return Ok(Arc::from(format!(
+                "Insufficient permissions within collection: {of}."
+            )));
+        }
+        let (denies, roles) = self.permissions.rules_for(c, flake.p);
+        let mut rules: Vec<&Arc<Rule>> = roles.iter().flatten().collect();
+        rules.sort_by_key(|rule| (rule.is_default, rule.id));
+        let own = self.with_context(flake, |context| {
+            let mut failed = Vec::new();
+            let steps = self.budget.bounded(RULE_STEPS_MAX);
+            for rule in &denies {
+                if rule.says_yes(context, facts, &steps)? {
+                    failed.push(Arc::clone(rule));
+                }
+            }
+            // Where no deny spoke, no allow rule said yes: all of them failed.
+            failed.extend(rules.into_iter().cloned());
+            Ok(failed.iter().find_map(|rule| rule.error_message.clone()))
+        })?;
+        let p = self.schema.predicate(flake.p).map_or("?", |it| &*it.name);
+        Ok(own.unwrap_or_else(|| {
+            let standing =
+                format!("Insufficient permissions for predicate: {p} within collection: {of}.");
+            Arc::from(standing)
+        }))
+    }
+}
