@@ -1,3 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
-//! - `support`: databases, clocks, disks and clients for all the others
+//! - `oracle`: the law of DESIGN 5, transcribed slowly, against the room `policy`
+//! - `support`: databases, clocks, disks, clients and randomness for all the others
+
+mod oracle;
+mod support;

@@ -1,0 +1,5 @@
+//! Databases, clocks, disks, clients and randomness for the tests.
+
+mod rng;
+
+pub use rng::Rng;
