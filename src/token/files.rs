@@ -73,6 +73,7 @@ pub(super) fn create(dir: &Path) -> Result<(), Error> {
     if !key_paths(dir)?.is_empty() {
         return Ok(());
     }
+    sync_parent(dir)?;
     let issuer = dir.join(ISSUER);
     if !issuer
         .try_exists()
@@ -185,12 +186,20 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     file.sync_all().map_err(failed)?;
     drop(file);
     fs::rename(&temporary, path).map_err(failed)?;
-    #[cfg(unix)]
-    if let Some(dir) = path.parent() {
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(failed)?;
-    }
+    sync_parent(path)
+}
+
+/// Makes a new name in a folder last.
+#[cfg(unix)]
+fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| io_error(path, &error))
+}
+
+#[cfg(not(unix))]
+fn sync_parent(_: &Path) -> Result<(), Error> {
     Ok(())
 }
 
