@@ -30,6 +30,10 @@
 pub mod base;
 pub mod lang;
 pub mod model;
+pub mod base;
+pub mod lang;
+pub mod model;
 pub mod policy;
 pub mod query;
 pub mod schema;
+pub mod token;

@@ -95,6 +95,9 @@ pub const TOKEN_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 /// A token, bytes: ours have about 400.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
+/// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
+pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
+
 /// Tokens that are remembered as verified.
 pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 

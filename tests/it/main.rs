@@ -2,6 +2,8 @@
 //!
 //! - `oracle`: the law of DESIGN 5, transcribed slowly, against the room `policy`
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
+//! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
 mod oracle;
 mod support;
+mod token;

@@ -1,0 +1,189 @@
+//! The signing keys: those of a data folder, or one made of a seed.
+
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use sha2::{Digest as _, Sha256};
+
+use super::claims::{Claims, Grant};
+use super::error::Error;
+use super::{files, provider};
+use crate::base::limits::TOKEN_BYTES_MAX;
+
+/// The `typ` of an access token (RFC 9068, section 2.1).
+pub(super) const TYPE: &str = "at+jwt";
+
+/// The keys that sign and verify access tokens, and the issuer's id.
+///
+/// Several may stand there: any of them verifies, the newest signs. They are wiped when dropped.
+pub struct Keys {
+    issuer: String,
+    all: Vec<Key>,
+    active: usize,
+}
+
+/// The public half of a key, as a JWK set shows it (RFC 8037: `kty` is `OKP`, `crv` is `Ed25519`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The key's RFC 7638 thumbprint, base64url.
+    pub kid: String,
+    /// The public key, base64url.
+    pub x: String,
+}
+
+/// One key, with what is made of it once.
+pub(super) struct Key {
+    pub(super) public: PublicKey,
+    pub(super) verifying: VerifyingKey,
+    pub(super) decoding: DecodingKey,
+    signing: EncodingKey,
+}
+
+impl Keys {
+    /// The keys of `dir`, made if there are none.
+    ///
+    /// The caller holds the data folder's lock.
+    ///
+    /// # Errors
+    /// `KeyFile` if a file cannot be read or written, is open to others, or is not what it should be; `Random`;
+    /// `Provider`.
+    pub fn load_or_create(dir: &Path) -> Result<Self, Error> {
+        provider::ready()?;
+        files::create(dir)?;
+        Self::load(dir)
+    }
+
+    /// The keys of `dir`, which must be there.
+    ///
+    /// # Errors
+    /// As [`Keys::load_or_create`]; `KeyFile` also if there are none.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let folder = files::read(dir)?;
+        Self::of(folder.issuer, &folder.keys)
+    }
+
+    /// One key that is made of `seed` and stands nowhere, for embedding and for tests. Its issuer is made of the
+    /// seed too.
+    ///
+    /// # Errors
+    /// `Provider`.
+    pub fn ephemeral(seed: &[u8; 32]) -> Result<Self, Error> {
+        let key = SigningKey::from_bytes(seed);
+        let digest =
+            Sha256::digest([b"solon issuer".as_slice(), key.verifying_key().as_bytes()].concat());
+        Self::of(URL_SAFE_NO_PAD.encode(digest), &[key])
+    }
+
+    /// These keys under another issuer's name.
+    ///
+    /// # Errors
+    /// `Issuer` if it is not one to 255 visible ASCII characters.
+    pub fn with_issuer(mut self, issuer: &str) -> Result<Self, Error> {
+        if !files::is_issuer(issuer) {
+            return Err(Error::Issuer);
+        }
+        issuer.clone_into(&mut self.issuer);
+        Ok(self)
+    }
+
+    /// Makes an access token.
+    ///
+    /// # Errors
+    /// `Lifetime`, `Claims` or `TooLong` if the grant cannot be written; `Provider`.
+    pub fn sign(&self, grant: &Grant<'_>) -> Result<String, Error> {
+        let claims = Claims::of(grant, &self.issuer)?;
+        // There is always one: see `of`.
+        let key = self.all.get(self.active).ok_or(Error::UnknownKey)?;
+        let token = jsonwebtoken::encode(&key.header(), &claims, &key.signing)
+            .map_err(|_| Error::Provider)?;
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Error::TooLong {
+                max: TOKEN_BYTES_MAX,
+            });
+        }
+        Ok(token)
+    }
+
+    /// The issuer's id.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The public halves, oldest first.
+    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.all.iter().map(|key| &key.public)
+    }
+
+    /// The key with this id.
+    pub(super) fn find(&self, kid: &str) -> Option<&Key> {
+        self.all.iter().find(|key| key.public.kid == kid)
+    }
+
+    fn of(issuer: String, keys: &[SigningKey]) -> Result<Self, Error> {
+        provider::ready()?;
+        Ok(Self {
+            issuer,
+            all: keys.iter().map(Key::of).collect(),
+            active: keys.len().saturating_sub(1),
+        })
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = self.all.iter().map(|key| &key.public.kid);
+        f.debug_list().entries(ids).finish()
+    }
+}
+
+impl Key {
+    fn of(key: &SigningKey) -> Self {
+        let verifying = key.verifying_key();
+        let x = URL_SAFE_NO_PAD.encode(verifying.as_bytes());
+        // RFC 7638, section 3: the required members alone, sorted, without white space.
+        let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(members));
+        Self {
+            public: PublicKey { kid, x },
+            decoding: DecodingKey::from_ed_der(verifying.as_bytes()),
+            verifying,
+            signing: EncodingKey::from_ed_der(&provider::pkcs8(key.as_bytes())),
+        }
+    }
+
+    /// The header of every token that this key signs.
+    pub(super) fn header(&self) -> Header {
+        Header {
+            typ: Some(TYPE.to_owned()),
+            kid: Some(self.public.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kid_is_the_thumbprint_of_rfc_8037_appendix_a_3() {
+        let seed = URL_SAFE_NO_PAD
+            .decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+            .unwrap();
+        let keys = Keys::ephemeral(&seed.try_into().unwrap()).unwrap();
+        let public = keys.public_keys().next().unwrap();
+        assert_eq!(public.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(public.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn debug_shows_the_ids_of_keys_and_nothing_else() {
+        let keys = Keys::ephemeral(&[1; 32]).unwrap();
+        let kid = &keys.public_keys().next().unwrap().kid;
+        assert_eq!(format!("{keys:?}"), format!("[{kid:?}]"));
+    }
+}
