@@ -4,11 +4,15 @@
 //! so that the filter cannot be forgotten. What it does not see may exist elsewhere; it never says that it does not.
 
 mod error;
+mod input;
 mod json;
 mod output;
 mod pointer;
+mod when;
 
 pub use error::Error;
+pub use input::{Misfit, identity, tag_named, value_of};
 pub use json::Json;
 pub use output::{flake_json, to_json};
 pub use pointer::Pointer;
+pub use when::When;
