@@ -30,10 +30,9 @@
 pub mod base;
 pub mod lang;
 pub mod model;
-pub mod base;
-pub mod lang;
-pub mod model;
 pub mod policy;
 pub mod query;
+pub mod replica;
 pub mod schema;
 pub mod token;
+pub mod transact;

@@ -1,0 +1,250 @@
+//! The checks that need the whole: coarse permission before any fact is read, and schema, permissions and
+//! uniqueness on what is staged.
+
+use std::sync::Arc;
+
+use super::Ground;
+use super::error::{Error, Problem};
+use super::named::{Named, NamedValues};
+use super::parsed::Action;
+use super::staged::{Staged, Tempid};
+use crate::base::limits::COMMIT_FLAKES_MAX;
+use crate::model::system::predicate;
+use crate::model::{Facts, Flake, Op, Overlay, SubjectId, T};
+use crate::policy::{
+    Permissions, Policy, StagedFlake, check_grants, check_policy, judge_writes, touches_policy,
+};
+use crate::query::Pointer;
+use crate::schema::{Schema, touches_schema};
+use crate::{policy, schema};
+
+/// Flakes that passed every check.
+#[derive(Debug)]
+pub struct Checked {
+    /// In the order in which a commit has them.
+    pub flakes: Vec<Flake>,
+    /// What the tempids came to, in the order of their first use.
+    pub tempids: Vec<(String, Tempid)>,
+    /// The policy and schema after it, if it changes them.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// What a bearer can never write is refused before any fact is read.
+pub(super) fn coarse(
+    named: &Named<'_>,
+    writes: &Permissions,
+    schema: &Schema,
+) -> Result<(), Error> {
+    if writes.is_root() {
+        return Ok(());
+    }
+    let denied = |at: &Pointer, message| {
+        Err(Error {
+            at: Some(at.clone()),
+            problem: Problem::Denied(message),
+        })
+    };
+    for item in &named.items {
+        for field in &item.fields {
+            let revokes = field.predicate.id == predicate::TOKEN_REVOKED
+                && item.action == Action::Write
+                && matches!(field.values, NamedValues::These(_));
+            if !revokes && let Some(message) = writes.never(schema, field.predicate.id) {
+                return denied(&field.at, message);
+            }
+        }
+        let of_collection = |it: &&schema::Predicate| it.collection == item.collection;
+        if item.fields.is_empty()
+            && schema
+                .predicates()
+                .filter(of_collection)
+                .all(|it| !writes.could_write(it.id))
+        {
+            let of = schema
+                .collection(item.collection)
+                .map_or("?", |it| &*it.name);
+            let message = format!("Insufficient permissions within collection: {of}.");
+            return denied(&item.at, Arc::from(message));
+        }
+    }
+    Ok(())
+}
+
+/// Schema, permissions, and uniqueness of what is staged.
+pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
+    let Staged {
+        flakes,
+        places,
+        tempids,
+    } = staged;
+    if flakes.len() > COMMIT_FLAKES_MAX {
+        let problem = Problem::Limit {
+            what: "flakes",
+            max: COMMIT_FLAKES_MAX,
+        };
+        return Err(Error { at: None, problem });
+    }
+    let mut sorted: Vec<Flake> = flakes.iter().map(|staged| staged.flake.clone()).collect();
+    sorted.sort();
+    let mut after = Overlay::new(ground.before);
+    after.apply(t, &sorted);
+    let place = |s: SubjectId| {
+        let index = flakes.iter().position(|staged| staged.flake.s == s);
+        index.and_then(|index| places.get(index)).cloned()
+    };
+    // What is told of things in use depends on facts, so it waits until the permissions are judged.
+    let (in_use, new_policy) = match schema_stage(&after, &sorted, &flakes, &places, ground) {
+        Ok(policy) => (None, policy),
+        Err(error) if is_in_use(&error.problem) => (Some(error), None),
+        Err(error) => return Err(error),
+    };
+    permission_stage(&after, &flakes, &places, ground)?;
+    if let Some(error) = in_use {
+        return Err(error);
+    }
+    if let Some(policy) = &new_policy {
+        let before = (ground.before, ground.policy);
+        check_grants(ground.writes, before, (&after, &**policy), &sorted)
+            .map_err(|error| located(error, &place))?;
+    }
+    unique_stage(&after, &flakes, &places, ground.policy.schema())?;
+    Ok(Checked {
+        flakes: sorted,
+        tempids,
+        policy: new_policy,
+    })
+}
+
+/// `restrictCollection`, changes of the schema, and what a policy must be.
+fn schema_stage(
+    after: &Overlay<&dyn Facts>,
+    sorted: &[Flake],
+    flakes: &[StagedFlake],
+    places: &[Pointer],
+    ground: &Ground<'_>,
+) -> Result<Option<Arc<Policy>>, Error> {
+    let schema = ground.policy.schema();
+    for (staged, at) in flakes.iter().zip(places) {
+        let Flake { p, o, op, .. } = &staged.flake;
+        let (Op::Assert, Some(to)) = (op, o.borrow().as_ref()) else {
+            continue;
+        };
+        let Some(it) = schema.predicate(*p) else {
+            continue;
+        };
+        let Some(restricted) = &it.restrict_collection else {
+            continue;
+        };
+        if schema
+            .collection_named(restricted)
+            .is_none_or(|it| it.id != to.collection())
+        {
+            let why = format!("`{}` refers to subjects of `{restricted}` only", it.name);
+            return Err(Error::invalid(at, why));
+        }
+    }
+    let place = |s: SubjectId| {
+        let index = flakes.iter().position(|staged| staged.flake.s == s);
+        index.and_then(|index| places.get(index)).cloned()
+    };
+    schema::check(schema, after, sorted).map_err(|error| Error {
+        at: schema_subject(&error).and_then(place),
+        problem: Problem::Schema(error),
+    })?;
+    if !touches_policy(sorted) {
+        check_policy(ground.before, after, schema, sorted).map_err(|it| located(it, &place))?;
+        return Ok(None);
+    }
+    let schema = if touches_schema(sorted) {
+        Arc::new(Schema::load(after)?)
+    } else {
+        Arc::clone(schema)
+    };
+    check_policy(ground.before, after, &schema, sorted).map_err(|it| located(it, &place))?;
+    Ok(Some(Arc::new(Policy::new(schema))))
+}
+
+fn permission_stage(
+    after: &Overlay<&dyn Facts>,
+    flakes: &[StagedFlake],
+    places: &[Pointer],
+    ground: &Ground<'_>,
+) -> Result<(), Error> {
+    let schema = ground.policy.schema();
+    let Ground {
+        before,
+        writes,
+        sight,
+        now_ms,
+        budget,
+        ..
+    } = ground;
+    judge_writes(
+        writes, schema, *before, after, flakes, sight, *now_ms, budget,
+    )
+    .map_err(|error| match error {
+        policy::Error::Write(refusal) => Error {
+            at: places.get(refusal.index).cloned(),
+            problem: Problem::Denied(refusal.message),
+        },
+        policy::Error::Facts(error) => error.into(),
+        other => Error {
+            at: None,
+            problem: Problem::Policy(other),
+        },
+    })
+}
+
+/// A value of a unique predicate names at most one subject. Who has it is not told.
+fn unique_stage(
+    after: &dyn Facts,
+    flakes: &[StagedFlake],
+    places: &[Pointer],
+    schema: &Schema,
+) -> Result<(), Error> {
+    for (staged, at) in flakes.iter().zip(places) {
+        let Flake { p, o, op, .. } = &staged.flake;
+        let Some(it) = schema.predicate(*p).filter(|it| it.unique) else {
+            continue;
+        };
+        if *op == Op::Assert && after.subject_list(*p, o.borrow())?.len() > 1 {
+            let problem = Problem::Unique(Arc::clone(&it.name));
+            return Err(Error {
+                at: Some(at.clone()),
+                problem,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_in_use(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::Schema(schema::Error::InUse { .. }) | Problem::Policy(policy::Error::InUse { .. })
+    )
+}
+
+fn schema_subject(error: &schema::Error) -> Option<SubjectId> {
+    match error {
+        schema::Error::InvalidPredicate { subject, .. }
+        | schema::Error::InvalidCollection { subject, .. }
+        | schema::Error::InUse { subject, .. } => Some(*subject),
+        schema::Error::Bootstrap(_) | schema::Error::Facts(_) => None,
+    }
+}
+
+fn located(error: policy::Error, place: &dyn Fn(SubjectId) -> Option<Pointer>) -> Error {
+    let subject = match &error {
+        policy::Error::Grant { subject, .. }
+        | policy::Error::InvalidRule { subject, .. }
+        | policy::Error::InvalidFunction { subject, .. }
+        | policy::Error::Fixed { subject, .. }
+        | policy::Error::InUse { subject, .. } => Some(*subject),
+        policy::Error::Write(_) | policy::Error::Facts(_) => None,
+    };
+    Error {
+        at: subject.and_then(place),
+        problem: Problem::Policy(error),
+    }
+}

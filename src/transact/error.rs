@@ -1,0 +1,91 @@
+//! Why a transaction is refused, and where in the request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::query::Pointer;
+
+/// Why a transaction is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The place in the request.
+    pub at: Option<Pointer>,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What is wrong with a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The body is no JSON that is read here.
+    #[error(transparent)]
+    Json(crate::query::Error),
+    /// The body is JSON, and no transaction.
+    #[error("{0}")]
+    Shape(String),
+    /// A name, an identity or a value that is not one.
+    #[error("{0}")]
+    Invalid(String),
+    /// The author may not write this.
+    #[error("{0}")]
+    Denied(Arc<str>),
+    /// A value that names at most one subject names another.
+    #[error("a value of the unique predicate `{0}` is taken")]
+    Unique(Arc<str>),
+    /// The schema does not allow it.
+    #[error(transparent)]
+    Schema(crate::schema::Error),
+    /// The policy does not allow it, or would be none.
+    #[error(transparent)]
+    Policy(crate::policy::Error),
+    /// A bound was passed.
+    #[error("a transaction may have at most {max} {what}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        max: usize,
+    },
+    /// The facts could not be read, or the work passed a bound.
+    #[error(transparent)]
+    Facts(#[from] crate::model::Error),
+}
+
+impl Error {
+    pub(super) fn shape(at: &Pointer, why: impl Into<String>) -> Self {
+        Self {
+            at: Some(at.clone()),
+            problem: Problem::Shape(why.into()),
+        }
+    }
+
+    pub(super) fn invalid(at: &Pointer, why: impl Into<String>) -> Self {
+        Self {
+            at: Some(at.clone()),
+            problem: Problem::Invalid(why.into()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<crate::model::Error> for Error {
+    fn from(error: crate::model::Error) -> Self {
+        Self {
+            at: None,
+            problem: Problem::Facts(error),
+        }
+    }
+}
+
+impl From<crate::base::Exceeded> for Error {
+    fn from(error: crate::base::Exceeded) -> Self {
+        crate::model::Error::from(error).into()
+    }
+}

@@ -1,0 +1,131 @@
+//! The first two stages: the body is JSON, and has the shape of a transaction.
+//!
+//! Shape: an array of objects, each with `_id` (a tempid, a subject's id, or a two-tuple), perhaps `_action`, and
+//! at least one predicate unless it deletes. `_meta` is ignored.
+
+use super::error::{Error, Problem};
+use crate::query::{Json, Pointer};
+
+/// A body that has the shape of a transaction.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    pub(super) items: Vec<ParsedItem>,
+}
+
+/// One item of a transaction.
+#[derive(Clone, Debug)]
+pub(super) struct ParsedItem {
+    pub(super) at: Pointer,
+    pub(super) id: ParsedId,
+    pub(super) action: Action,
+    pub(super) fields: Vec<(String, Json)>,
+}
+
+/// How an item names its subject.
+#[derive(Clone, Debug)]
+pub(super) enum ParsedId {
+    /// A tempid: a collection, perhaps with a name of its own.
+    Temp(String),
+    /// A subject's id.
+    Subject(i64),
+    /// A predicate's name and a value.
+    Tuple(String, Json),
+}
+
+/// What an item does with its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Asserts them; `null` retracts.
+    Write,
+    /// Retracts them, or the whole subject.
+    Delete,
+}
+
+/// Reads a transaction.
+///
+/// # Errors
+/// `Json`, `Shape`; `Limit` for what JSON is bounded by.
+pub fn parse(text: &str) -> Result<Parsed, Error> {
+    let json = Json::read(text).map_err(|error| Error {
+        at: None,
+        problem: Problem::Json(error),
+    })?;
+    let root = Pointer::root();
+    let Json::Array(items) = json else {
+        return Err(Error::shape(&root, "a transaction is an array of objects"));
+    };
+    let items = items
+        .into_iter()
+        .enumerate()
+        .map(|(index, json)| item(json, root.index(index)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    Ok(Parsed { items })
+}
+
+/// Checks the shape of one item.
+pub(super) fn item(json: Json, at: Pointer) -> Result<ParsedItem, Error> {
+    let Json::Object(entries) = json else {
+        return Err(Error::shape(&at, "an item of a transaction is an object"));
+    };
+    let (mut id, mut action) = (None, Action::Write);
+    let mut fields = Vec::new();
+    for (key, value) in entries {
+        match key.as_str() {
+            "_id" => id = Some(parse_id(value, &at.key("_id"))?),
+            "_action" => action = parse_action(&value, &at.key("_action"))?,
+            "_meta" => {}
+            _ => fields.push((key, value)),
+        }
+    }
+    let Some(id) = id else {
+        return Err(Error::shape(&at, "an item needs an `_id`"));
+    };
+    if fields.is_empty() && action == Action::Write {
+        return Err(Error::shape(&at, "an item needs at least one predicate"));
+    }
+    if action == Action::Delete && matches!(id, ParsedId::Temp(_)) {
+        return Err(Error::shape(
+            &at.key("_id"),
+            "a tempid names nothing that could be deleted",
+        ));
+    }
+    Ok(ParsedItem {
+        at,
+        id,
+        action,
+        fields,
+    })
+}
+
+fn parse_id(json: Json, at: &Pointer) -> Result<ParsedId, Error> {
+    match json {
+        Json::String(text) if text.is_empty() => Err(Error::shape(at, "a tempid is not empty")),
+        Json::String(text) => Ok(ParsedId::Temp(text)),
+        Json::Int(id) => Ok(ParsedId::Subject(id)),
+        Json::Array(parts) => match <[Json; 2]>::try_from(parts) {
+            Ok([Json::String(predicate), value]) => Ok(ParsedId::Tuple(predicate, value)),
+            _ => Err(Error::shape(
+                at,
+                "a two-tuple is `[\"collection/predicate\", value]`",
+            )),
+        },
+        _ => Err(Error::shape(
+            at,
+            "an `_id` is a tempid, a subject's id or a two-tuple",
+        )),
+    }
+}
+
+fn parse_action(json: &Json, at: &Pointer) -> Result<Action, Error> {
+    match json {
+        Json::String(text) => match text.as_str() {
+            "add" | "insert" | "update" | "upsert" => Ok(Action::Write),
+            "delete" => Ok(Action::Delete),
+            _ => Err(Error::shape(
+                at,
+                "an `_action` is add, insert, update, upsert or delete",
+            )),
+        },
+        _ => Err(Error::shape(at, "an `_action` is a text")),
+    }
+}

@@ -1,0 +1,341 @@
+//! The fifth stage: values become flakes, and what follows from them is added.
+//!
+//! 1. A value that is already there makes no flake; a new value of a predicate with one value retracts the old.
+//! 2. Deleting a subject retracts its facts and the refs to it.
+//! 3. Nothing is both asserted and retracted, and nothing that is deleted is written or referred to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::error::Error;
+use super::parsed::Action;
+use super::resolved::{Resolved, ResolvedField, ResolvedValue};
+use crate::model::system::predicate;
+use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
+use crate::policy::{Cause, StagedFlake};
+use crate::query::{Json, Pointer, value_of};
+use crate::schema::Predicate;
+
+/// What a tempid came to, as a receipt tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tempid {
+    /// A tempid with a name of its own.
+    One(SubjectId),
+    /// The lowest and the highest subject made through a tempid without one.
+    Range(SubjectId, SubjectId),
+}
+
+/// Flakes that are not checked yet, in the request's order.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) flakes: Vec<StagedFlake>,
+    /// Where in the request each flake comes from.
+    pub(super) places: Vec<Pointer>,
+    pub(super) tempids: Vec<(String, Tempid)>,
+}
+
+struct Stager<'a> {
+    before: &'a dyn Facts,
+    flakes: Vec<StagedFlake>,
+    places: Vec<Pointer>,
+    /// What each touched subject and predicate has, with what is staged.
+    values: BTreeMap<(SubjectId, PredicateId), BTreeSet<Value>>,
+    ops: BTreeMap<(SubjectId, PredicateId, Value), Op>,
+    /// The one value that was sent for a predicate with one value.
+    sent: BTreeMap<(SubjectId, PredicateId), Value>,
+    deleted: BTreeSet<SubjectId>,
+}
+
+/// Makes the flakes of a resolved transaction.
+pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Staged, Error> {
+    refuse_functions(resolved)?;
+    let typed = typed(resolved)?;
+    let mut stager = Stager {
+        before,
+        flakes: Vec::new(),
+        places: Vec::new(),
+        values: BTreeMap::new(),
+        ops: BTreeMap::new(),
+        sent: BTreeMap::new(),
+        deleted: BTreeSet::new(),
+    };
+    for (s, id) in &resolved.tags {
+        let place = Pointer::root();
+        let flake = Flake {
+            s: *s,
+            p: predicate::TAG_ID,
+            o: Value::string(id),
+            op: Op::Assert,
+        };
+        stager.push(flake, Cause::MadeTag, &place);
+    }
+    for (item, values) in resolved.items.iter().zip(typed) {
+        if item.action == Action::Delete && item.fields.is_empty() {
+            stager.delete(item.s, &item.at)?;
+        }
+        for (field, values) in item.fields.iter().zip(values) {
+            stager.field(item.s, item.action, field, values)?;
+        }
+    }
+    stager.refuse_dangling()?;
+    let tempids = tempids(resolved, &stager)?;
+    Ok(Staged {
+        flakes: stager.flakes,
+        places: stager.places,
+        tempids,
+    })
+}
+
+/// Functions come before types in the order of checks.
+fn refuse_functions(resolved: &Resolved<'_>) -> Result<(), Error> {
+    let fields = resolved.items.iter().flat_map(|item| &item.fields);
+    for (at, value) in fields.flat_map(|field| field.values.iter().flatten()) {
+        if let ResolvedValue::Json(Json::String(text)) = value
+            && text.starts_with("#(")
+        {
+            return Err(Error::invalid(
+                at,
+                "functions in values are not supported yet",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The values of one field; `None` is every value.
+type Values = Option<Vec<(Pointer, Value)>>;
+
+/// Checks all types before anything is staged.
+fn typed(resolved: &Resolved<'_>) -> Result<Vec<Vec<Values>>, Error> {
+    resolved
+        .items
+        .iter()
+        .map(|item| {
+            item.fields
+                .iter()
+                .map(|field| typed_field(field, item.action))
+                .collect()
+        })
+        .collect()
+}
+
+fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Error> {
+    let Some(values) = &field.values else {
+        return Ok(None);
+    };
+    let mut typed = Vec::new();
+    for (at, value) in values {
+        let value = match value {
+            ResolvedValue::Ref(s) => Value::Ref(*s),
+            ResolvedValue::Json(Json::Null) if action == Action::Delete => continue,
+            ResolvedValue::Json(Json::Null) => {
+                let why = format!("a list of values of `{}` has no null", field.predicate.name);
+                return Err(Error::invalid(at, why));
+            }
+            ResolvedValue::Json(json) => typed_value(json, field.predicate, at)?,
+        };
+        typed.push((at.clone(), value));
+    }
+    Ok(Some(typed))
+}
+
+fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
+    let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
+    match it.value_type {
+        ValueType::Ref => Err(wrong(
+            "a ref: a subject's id, a two-tuple, a tempid or an item",
+        )),
+        ValueType::Tag => Err(wrong("a tag, which is a text")),
+        scalar => value_of(json, scalar).map_err(|why| wrong(&why.to_string())),
+    }
+}
+
+impl Stager<'_> {
+    fn push(&mut self, flake: Flake, cause: Cause, at: &Pointer) {
+        self.ops
+            .insert((flake.s, flake.p, flake.o.clone()), flake.op);
+        self.flakes.push(StagedFlake { flake, cause });
+        self.places.push(at.clone());
+    }
+
+    /// What the subject has under the predicate, with what is staged.
+    fn has(&mut self, s: SubjectId, p: PredicateId) -> Result<&mut BTreeSet<Value>, Error> {
+        match self.values.entry((s, p)) {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                let values = self.before.value_list(s, p)?;
+                Ok(vacant.insert(values.into_iter().collect()))
+            }
+        }
+    }
+
+    fn field(
+        &mut self,
+        s: SubjectId,
+        action: Action,
+        field: &ResolvedField<'_>,
+        values: Values,
+    ) -> Result<(), Error> {
+        let it = field.predicate;
+        let Some(values) = values else {
+            for value in self.has(s, it.id)?.clone() {
+                self.retract(s, it.id, value, Cause::Implied, &field.at)?;
+            }
+            return Ok(());
+        };
+        for (at, value) in values {
+            match action {
+                Action::Write => self.assert(s, it, value, &at)?,
+                Action::Delete => self.retract(s, it.id, value, Cause::Sent, &at)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn assert(
+        &mut self,
+        s: SubjectId,
+        it: &Predicate,
+        value: Value,
+        at: &Pointer,
+    ) -> Result<(), Error> {
+        if self.ops.get(&(s, it.id, value.clone())) == Some(&Op::Retract) {
+            return Err(contradiction(at));
+        }
+        if !it.multi {
+            match self.sent.insert((s, it.id), value.clone()) {
+                Some(other) if other != value => {
+                    let why = format!("`{}` has one value, and is given two", it.name);
+                    return Err(Error::invalid(at, why));
+                }
+                _ => {}
+            }
+            let old: Vec<Value> = self
+                .has(s, it.id)?
+                .iter()
+                .filter(|old| **old != value)
+                .cloned()
+                .collect();
+            for old in old {
+                self.retract(s, it.id, old, Cause::Implied, at)?;
+            }
+        }
+        if self.has(s, it.id)?.insert(value.clone()) {
+            let flake = Flake {
+                s,
+                p: it.id,
+                o: value,
+                op: Op::Assert,
+            };
+            self.push(flake, Cause::Sent, at);
+        }
+        Ok(())
+    }
+
+    /// Retracting what is not there does nothing.
+    fn retract(
+        &mut self,
+        s: SubjectId,
+        p: PredicateId,
+        value: Value,
+        cause: Cause,
+        at: &Pointer,
+    ) -> Result<(), Error> {
+        if self.ops.get(&(s, p, value.clone())) == Some(&Op::Assert) {
+            return Err(contradiction(at));
+        }
+        if self.has(s, p)?.remove(&value) {
+            self.push(
+                Flake {
+                    s,
+                    p,
+                    o: value,
+                    op: Op::Retract,
+                },
+                cause,
+                at,
+            );
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, s: SubjectId, at: &Pointer) -> Result<(), Error> {
+        self.deleted.insert(s);
+        let mut facts = Vec::new();
+        self.before.subject(s, &mut |fact| {
+            facts.push((fact.p, fact.o.to_value()));
+            ControlFlow::Continue(())
+        })?;
+        for (p, value) in facts {
+            self.retract(s, p, value, Cause::Implied, at)?;
+        }
+        let mut refs = Vec::new();
+        self.before.referrers(s, &mut |p, from| {
+            refs.push((p, from));
+            ControlFlow::Continue(())
+        })?;
+        for (p, from) in refs {
+            self.retract(from, p, Value::Ref(s), Cause::RefToDeleted, at)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing that is deleted is written or referred to.
+    fn refuse_dangling(&self) -> Result<(), Error> {
+        for (staged, at) in self.flakes.iter().zip(&self.places) {
+            let Flake { s, o, op, .. } = &staged.flake;
+            let to_deleted = o
+                .borrow()
+                .as_ref()
+                .is_some_and(|to| self.deleted.contains(&to));
+            if *op == Op::Assert && (to_deleted || self.deleted.contains(s)) {
+                return Err(Error::invalid(
+                    at,
+                    "this transaction deletes a subject that it uses",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn contradiction(at: &Pointer) -> Error {
+    Error::invalid(
+        at,
+        "this transaction both asserts and retracts the same fact",
+    )
+}
+
+/// What the tempids came to, in the order of their first use; a new subject without a fact is refused.
+fn tempids(resolved: &Resolved<'_>, stager: &Stager<'_>) -> Result<Vec<(String, Tempid)>, Error> {
+    let written: BTreeSet<SubjectId> = stager
+        .flakes
+        .iter()
+        .filter(|staged| staged.flake.op == Op::Assert)
+        .map(|staged| staged.flake.s)
+        .collect();
+    let mut tempids: Vec<(String, Tempid)> = Vec::new();
+    let mut made: Vec<(&str, bool, SubjectId)> = Vec::new();
+    for ((temp, s), is_new) in resolved.temps.iter().zip(&resolved.is_new) {
+        if *is_new && !written.contains(s) {
+            return Err(Error::invalid(
+                &temp.at,
+                "a new subject needs at least one fact",
+            ));
+        }
+        made.push((&temp.text, temp.is_named, *s));
+    }
+    made.extend(resolved.tags.iter().map(|(s, _)| ("_tag", false, *s)));
+    for (text, is_named, s) in made {
+        match tempids.iter_mut().find(|(known, _)| known == text) {
+            Some((_, Tempid::Range(first, last))) => {
+                *first = (*first).min(s);
+                *last = (*last).max(s);
+            }
+            Some(_) => {}
+            None if is_named => tempids.push((text.to_owned(), Tempid::One(s))),
+            None => tempids.push((text.to_owned(), Tempid::Range(s, s))),
+        }
+    }
+    Ok(tempids)
+}
