@@ -1,0 +1,12 @@
+//! The language's own tests.
+//!
+//! `support` has facts, names and ways to ask; `manual` runs the examples of `docs/lang.md`; `logic` has the truth
+//! tables, the context and what is learned of a function; `limits` each bound at its edge and one past it; `twin`
+//! a second, slow evaluator on random functions and facts; `noise` any bytes.
+
+mod limits;
+mod logic;
+mod manual;
+mod noise;
+mod support;
+mod twin;
