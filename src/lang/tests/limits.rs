@@ -35,7 +35,7 @@ fn bounds_of_the_text() {
         let mut left = count - 3;
         while left > 0 {
             let items = (left - 1).min(63);
-            text.push_str(&format!("[{}]", "1 ".repeat(items)));
+            text = format!("{text}[{}]", "1 ".repeat(items));
             left -= items + 1;
         }
         text + "])"

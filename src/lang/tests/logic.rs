@@ -552,3 +552,9 @@ fn integers_and_doubles_compare_without_rounding() {
         assert_eq!(judged(text, &context()), expected, "{text}");
     }
 }
+
+#[test]
+fn a_function_is_shared_among_threads() {
+    fn is_shared<T: Send + Sync + Clone + std::fmt::Debug + 'static>() {}
+    is_shared::<Function>();
+}

@@ -4,6 +4,13 @@
 //! tables, the context and what is learned of a function; `limits` each bound at its edge and one past it; `twin`
 //! a second, slow evaluator on random functions and facts; `noise` any bytes.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::too_many_lines,
+    reason = "a random test prints its seed, and tables are long"
+)]
+
 mod limits;
 mod logic;
 mod manual;

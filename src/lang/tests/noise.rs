@@ -66,7 +66,7 @@ const PIECES: &[&str] = &[
 #[test]
 fn any_text_returns() {
     let seed = 7;
-    println!("seed {seed}");
+    println!("seed {seed}: cargo test --lib any_text_returns");
     let mut chance = Chance(seed);
     let mut compiled = 0;
     for _ in 0..20_000 {

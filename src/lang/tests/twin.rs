@@ -441,10 +441,10 @@ fn facts(chance: &mut Chance) -> Memory {
 #[test]
 fn the_twin_agrees() {
     let seed = 20_261_125;
-    println!("seed {seed}");
+    println!("seed {seed}: cargo test --lib the_twin_agrees");
     let mut chance = Chance(seed);
     let book = book();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for round in 0..20_000 {
         let depth = 1 + chance.below(4);
         let text = truth(&mut chance, depth);
@@ -492,11 +492,11 @@ fn the_twin_agrees() {
             Some(_) => "other",
             None => "fault",
         };
-        *seen.entry(kind).or_default() += 1;
+        *kinds.entry(kind).or_default() += 1;
     }
-    println!("{seen:?}");
+    println!("{kinds:?}");
     assert!(
-        seen.len() == 4 && seen.values().all(|count| *count > 300),
-        "{seen:?}"
+        kinds.len() == 4 && kinds.values().all(|count| *count > 300),
+        "{kinds:?}"
     );
 }
