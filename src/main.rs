@@ -1,1 +1,3 @@
+//! The binary: hands its arguments to the room `cli`.
+
 fn main() {}
