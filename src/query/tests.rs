@@ -670,6 +670,27 @@ fn rows_are_ordered_and_paged() {
 }
 
 #[test]
+fn blocks_are_subjects_and_the_newest_is_the_lowest_id() {
+    let block = |n| SubjectId::of_block(T(n));
+    let number = |n| (block(n), predicate::BLOCK_NUMBER, n);
+    let facts = [number(1), number(2), number(3)];
+    let facts = facts.map(|(s, p, n)| (s, p, Value::Int(i64::try_from(n).unwrap())));
+    let id = (block(2), predicate::TX_ID, Value::string("ab"));
+    let world = world(facts.into_iter().chain([id]).collect());
+    check(
+        &world,
+        r#"{"select":["number","id"],"from":[-1,-3,-2]}"#,
+        r#"[{"_id":-3,"number":3},{"_id":-2,"number":2,"id":"ab"},{"_id":-1,"number":1}]"#,
+    );
+    check(
+        &world,
+        r#"{"select":["_block/number"],"from":[-1,-3],"orderBy":["ASC","number"]}"#,
+        r#"[{"_id":-1,"_block/number":1},{"_id":-3,"_block/number":3}]"#,
+    );
+    check(&world, r#"{"selectOne":["*"],"from":-9}"#, "null");
+}
+
+#[test]
 fn a_query_says_which_moment_it_asks_about() {
     let when = |block: &str| {
         let query = format!(r#"{{"select":["*"],"from":"a"{block}}}"#);
