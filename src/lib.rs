@@ -34,5 +34,6 @@ pub mod policy;
 pub mod query;
 pub mod replica;
 pub mod schema;
+pub mod store;
 pub mod token;
 pub mod transact;
