@@ -19,14 +19,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // So is the policy: who holds this role reads all chats, and writes their own.
     db.transact(
-        r#"[{"_id": "_fn", "name": "ownChat", "code": "(== (get (?s) \"chat/person\") (?user_id))"},
+        r#"[{"_id": "_fn$own", "name": "ownChat", "code": "(== (get (?s) \"chat/person\") (?user_id))"},
             {"_id": "_role", "id": "chatter", "rules": [
               {"_id": "_rule", "id": "readChats", "collection": "chat", "predicates": ["*"],
                "fns": [["_fn/name", "true"]], "ops": ["query"]},
               {"_id": "_rule", "id": "seeUsers", "collection": "_user", "predicates": ["_user/username"],
                "fns": [["_fn/name", "true"]], "ops": ["query"]},
               {"_id": "_rule", "id": "writeOwnChats", "collection": "chat", "predicates": ["*"],
-               "fns": [["_fn/name", "ownChat"]], "ops": ["transact"],
+               "fns": ["_fn$own"], "ops": ["transact"],
                "errorMessage": "You can only change your own chats."}]},
             {"_id": "_user", "username": "ann", "auth": [{"_id": "_auth", "id": "ann", "roles": [["_role/id", "chatter"]]}]},
             {"_id": "_user", "username": "bob", "auth": [{"_id": "_auth", "id": "bob", "roles": [["_role/id", "chatter"]]}]}]"#,

@@ -28,6 +28,7 @@
 )]
 
 pub mod base;
+pub mod db;
 pub mod lang;
 pub mod model;
 pub mod policy;
@@ -37,3 +38,10 @@ pub mod schema;
 pub mod store;
 pub mod token;
 pub mod transact;
+
+pub use db::{Answer, Database, Error, ErrorKind, Folder, Options, Receipt, Session, View};
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -202,6 +202,34 @@ impl Past {
     }
 }
 
+impl Snapshot {
+    /// The facts as of `t`; as of now if that is still to come.
+    pub fn past(&self, t: T) -> Past {
+        Past::new(self.clone(), t.min(self.head().t))
+    }
+
+    /// The newest commit that retracted a fact of this subject, if any did: for a subject without facts, the one
+    /// by which it went.
+    ///
+    /// # Errors
+    /// As reading the store fails.
+    pub fn went(&self, s: SubjectId) -> Result<Option<T>, model::Error> {
+        let mut newest = None;
+        let key = subject_key(s);
+        let _ = visit_group(
+            &self.tables().hfwd,
+            FORWARD,
+            &key,
+            &[],
+            |suffix, payload| {
+                newest = newest.max(Some(Gone::read(suffix, payload)?.t1));
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        Ok(newest)
+    }
+}
+
 fn add_subjects(chunk: &[u8], mut add: impl FnMut(SubjectId)) -> Result<(), Error> {
     let mut entries = Entries::new(chunk, REVERSE)?;
     while entries.advance()? {

@@ -18,7 +18,6 @@ use super::error::Error;
 use super::key::{
     KeyValue, Reader, cut, cut_text, put_collection, put_place, put_predicate, text_of, whole_value,
 };
-use super::past::Past;
 use super::row::{
     Table, Teller, end_of, find, find_value, rows_of, tell_all, visit_group, visit_row,
     visit_values,
@@ -99,11 +98,6 @@ impl Snapshot {
     /// The newest block whose instant is not after `instant_ms`, Unix milliseconds.
     pub fn newest_at(&self, instant_ms: i64) -> Result<Option<T>, Error> {
         self.blocks().newest_at(instant_ms)
-    }
-
-    /// The facts as of `t`; as of now if that is still to come.
-    pub fn past(&self, t: T) -> Past {
-        Past::new(self.clone(), t.min(self.0.head.t))
     }
 
     /// A posted group's subjects, those whose text differs left out.

@@ -1,7 +1,7 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
+mod database;
 pub mod naive;
 pub mod random;
-mod rng;
 
-pub use rng::Rng;
+pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};

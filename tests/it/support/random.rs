@@ -22,6 +22,11 @@ impl Random {
         self.next() % end
     }
 
+    /// An index below `end`.
+    pub fn index(&mut self, end: usize) -> usize {
+        usize::try_from(self.below(end as u64)).unwrap()
+    }
+
     /// Whether a thing happens that happens once in `n` times.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
