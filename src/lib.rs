@@ -28,11 +28,17 @@
 )]
 
 pub mod base;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod db;
 pub mod lang;
 pub mod model;
 pub mod policy;
 pub mod query;
 pub mod replica;
 pub mod schema;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod token;
 pub mod transact;
+pub mod wire;
