@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // So is the policy: who holds this role reads all chats, and writes their own.
     db.transact(
         r#"[{"_id": "_fn$own", "name": "ownChat", "code": "(== (get (?s) \"chat/person\") (?user_id))"},
-            {"_id": "_role", "id": "chatter", "rules": [
+            {"_id": "_role$chatter", "id": "chatter", "rules": [
               {"_id": "_rule", "id": "readChats", "collection": "chat", "predicates": ["*"],
                "fns": [["_fn/name", "true"]], "ops": ["query"]},
               {"_id": "_rule", "id": "seeUsers", "collection": "_user", "predicates": ["_user/username"],
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
               {"_id": "_rule", "id": "writeOwnChats", "collection": "chat", "predicates": ["*"],
                "fns": ["_fn$own"], "ops": ["transact"],
                "errorMessage": "You can only change your own chats."}]},
-            {"_id": "_user", "username": "ann", "auth": [{"_id": "_auth", "id": "ann", "roles": [["_role/id", "chatter"]]}]},
-            {"_id": "_user", "username": "bob", "auth": [{"_id": "_auth", "id": "bob", "roles": [["_role/id", "chatter"]]}]}]"#,
+            {"_id": "_user", "username": "ann", "auth": [{"_id": "_auth", "id": "ann", "roles": ["_role$chatter"]}]},
+            {"_id": "_user", "username": "bob", "auth": [{"_id": "_auth", "id": "bob", "roles": ["_role$chatter"]}]}]"#,
     )?;
 
     // An allow.

@@ -28,6 +28,8 @@
 )]
 
 pub mod base;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod db;
 pub mod lang;
 pub mod model;
@@ -35,9 +37,12 @@ pub mod policy;
 pub mod query;
 pub mod replica;
 pub mod schema;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
 pub mod token;
 pub mod transact;
+pub mod wire;
 
 pub use db::{Answer, Database, Error, ErrorKind, Folder, Options, Receipt, Session, View};
 

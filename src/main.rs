@@ -1,3 +1,7 @@
-//! The binary: hands its arguments to the room `cli`.
+//! The `solon` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    solon::cli::run(std::env::args_os())
+}

@@ -104,6 +104,27 @@ pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 /// Requests that are worked on at one time; more wait their turn.
 pub const CONCURRENT_REQUESTS_MAX: usize = 256;
 
+/// How long a request waits for its turn, seconds; then it is told to come back.
+pub const REQUEST_WAIT_SECONDS_MAX: u64 = 5;
+
+/// Connections that are open at one time; more wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long the head of a request may take, also on a connection that idles, seconds.
+pub const HEAD_SECONDS_MAX: u64 = 30;
+
+/// The head of a request, bytes: a token, and what proxies and browsers add.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the body of a request may take, seconds: the largest, at a little more than one megabit a second.
+pub const BODY_SECONDS_MAX: u64 = 30;
+
+/// A body that is read before its bearer is known, bytes: what a thousand strangers can make us hold.
+pub const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A request id that a client chose, bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
 /// How long a stop waits for what was accepted, seconds.
 pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
@@ -114,6 +135,8 @@ const _: () = {
     assert!(RULE_NODES_MAX <= RULE_EXPANDED_NODES_MAX);
     assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
     assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
+    assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
+    assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
 };

@@ -8,6 +8,8 @@
 
 mod answer;
 mod database;
+pub mod demo;
+mod demo_load;
 mod error;
 mod folder;
 mod mint;
@@ -18,6 +20,7 @@ mod writer;
 
 pub use answer::{Answer, Minted, Receipt, Tempid};
 pub use database::{AuthName, Database, Options};
+pub use demo_load::{Loaded, load_demo};
 pub use error::{Error, ErrorKind, LimitKind};
 pub use folder::{Folder, root_token_from_keys};
 pub use session::Session;

@@ -1,5 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `cli`: the command line: exit codes and outputs
+//! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
@@ -8,6 +10,10 @@
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "server")]
+mod http;
 mod laws;
 mod mint;
 mod model;

@@ -802,7 +802,7 @@ fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Fl
                     p,
                     o,
                     op: FlakeOp::Assert,
-                })
+                });
             };
             add(s, DOC_TEAM, Value::Ref(team));
             add(team, LEAD, Value::Ref(users[rng.index(3)]));

@@ -1,0 +1,133 @@
+//! The arguments, each also from the environment: flag, then `SOLON_*`, then default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::seconds::seconds;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "solon",
+    version,
+    about = "A policy database",
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage or bad input, 3 denied by policy, 4 not signed in or token \
+                  no longer good, 5 not found, 6 conflict, 7 unavailable or timed out."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve the databases of a data folder over HTTP
+    Serve(ServeArguments),
+    /// Make tokens
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Print a root token, made from the folder's key alone, server running or not
+    Root(RootArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// The data folder; it is made if it is not there
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The address to listen on
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "SOLON_LISTEN",
+        default_value = "127.0.0.1:8090"
+    )]
+    pub(super) listen: SocketAddr,
+    /// Load a small company, with its people, roles and rules, into a fresh data folder
+    #[arg(long, env = "SOLON_DEMO", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) demo: bool,
+    /// Let requests from this machine that carry no token act as root
+    #[arg(long, env = "SOLON_OPEN", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) open: bool,
+    /// Listen beyond this machine although tokens then travel in the clear
+    #[arg(long, env = "SOLON_INSECURE_PLAIN_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) insecure_plain_http: bool,
+    /// The `iss` of tokens, in place of the id that is made with the keys
+    #[arg(long, value_name = "ID", env = "SOLON_ISSUER")]
+    pub(super) issuer: Option<String>,
+    /// The least important lines of the log that are written
+    #[arg(long, value_name = "LEVEL", env = "SOLON_LOG", default_value = "info")]
+    pub(super) log: LogLevel,
+    /// The form of the log; `auto` is text on a terminal and JSON otherwise
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "SOLON_LOG_FORMAT",
+        default_value = "auto"
+    )]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RootArguments {
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// How long the token is good
+    #[arg(long, value_name = "TIME", default_value = "3599s", value_parser = seconds)]
+    pub(super) expires: u64,
+    /// The database the token is for
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The `iss` of the token, as the server has it
+    #[arg(long, value_name = "ID", env = "SOLON_ISSUER")]
+    pub(super) issuer: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+}

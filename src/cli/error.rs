@@ -1,0 +1,55 @@
+//! Why a command did not do what was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use crate::{db, server};
+
+/// Why a command did not do what was asked. Each prints as one line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder `{}`: {}", path.display(), why.message())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: db::Error,
+    },
+    /// The database refused or failed.
+    #[error("{}", .0.message())]
+    Db(#[from] db::Error),
+    /// The server did not start.
+    #[error("{0}")]
+    Server(#[from] server::Error),
+    /// `--demo` on a folder that holds other data.
+    #[error("`--demo` needs a fresh data folder, and `{}` holds other data", .0.display())]
+    NotForDemo(PathBuf),
+    /// `--demo` on a folder with half of another version's demonstration.
+    #[error("`{}` holds part of another version's demonstration: take a fresh data folder", .0.display())]
+    OtherDemo(PathBuf),
+    /// Standard output is closed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// How the command ends.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
+            Self::NotForDemo(_) | Self::OtherDemo(_) => Exit::Usage,
+            Self::Output(_) => Exit::Failed,
+            Self::Server(why) => match why {
+                server::Error::PlainHttpBeyondLoopback(_)
+                | server::Error::OpenBeyondLoopback(_)
+                | server::Error::OpenWithAnonymous => Exit::Usage,
+                server::Error::InUse(_)
+                | server::Error::Listen { .. }
+                | server::Error::System(_) => Exit::Failed,
+                server::Error::Db(why) => why.kind().into(),
+            },
+        }
+    }
+}

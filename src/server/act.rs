@@ -1,0 +1,343 @@
+//! The actions on a database: query, transact, token.
+//!
+//! INVARIANT(body-first): a request is judged once its whole body is read (law 13), so the session is made after it.
+//! What is refused earlier is refused whatever the session would say: a request without any token where one is
+//! needed, and a large body whose token is not good now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::Response;
+
+use super::bearer::{Credential, credential};
+use super::body;
+use super::door::{Door, Mode, milliseconds};
+use super::observe::Told;
+use super::open::acts_as_root;
+use super::problem::Refusal;
+use super::request_id::RequestId;
+use super::serve::Peer;
+use super::work::Length;
+use crate::base::limits::STRANGER_BODY_BYTES_MAX;
+use crate::db::{self, Folder, Session};
+use crate::wire::{Receipt, Token};
+
+/// What is asked of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Query,
+    Transact,
+    Token,
+}
+
+/// Which paths, and so which headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// `/api`: `x-solon-*`.
+    Api,
+    /// `/fdb`: `x-fdb-*` beside them.
+    Fdb,
+}
+
+/// An answer before it is HTTP.
+struct Answered {
+    auth: i64,
+    body: String,
+    block: Option<u64>,
+    fuel: Option<u64>,
+}
+
+/// Who asks, as far as the headers tell. Verified only in [`session`].
+enum Asker {
+    Bearer(String),
+    Nobody { may_be_root: bool },
+}
+
+/// The path's names: network, database, action.
+pub(super) type Names = Result<Path<(String, String, String)>, PathRejection>;
+
+impl Action {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "query" => Some(Self::Query),
+            "transact" => Some(Self::Transact),
+            "token" => Some(Self::Token),
+            _ => None,
+        }
+    }
+
+    fn length(self) -> Length {
+        match self {
+            Self::Query => Length::Short,
+            // A transaction waits for the disk, and so does a token that gets a record.
+            Self::Transact | Self::Token => Length::Long,
+        }
+    }
+}
+
+/// Answers `/api/db/ACTION`: the database is the token's.
+pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) -> Response {
+    respond(&door, Family::Api, Some(action), None, request).await
+}
+
+/// Answers `/api/db/NETWORK/NAME/ACTION`.
+pub(super) async fn on_named(
+    State(door): State<Arc<Door>>,
+    names: Names,
+    request: Request,
+) -> Response {
+    let (database, action) = named(names);
+    respond(&door, Family::Api, action, database, request).await
+}
+
+/// Answers `/fdb/NETWORK/NAME/ACTION`.
+pub(super) async fn on_fdb(
+    State(door): State<Arc<Door>>,
+    names: Names,
+    request: Request,
+) -> Response {
+    let (database, action) = named(names);
+    respond(&door, Family::Fdb, action, database, request).await
+}
+
+fn named(names: Names) -> (Option<String>, Option<Action>) {
+    let Ok(Path((network, name, action))) = names else {
+        return (None, None);
+    };
+    let is_name = |name: &str| {
+        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        (1..=255).contains(&name.len()) && name.bytes().all(is_letter)
+    };
+    if is_name(&network) && is_name(&name) {
+        (Some(format!("{network}/{name}")), Action::named(&action))
+    } else {
+        (None, None)
+    }
+}
+
+async fn respond(
+    door: &Arc<Door>,
+    family: Family,
+    action: Option<Action>,
+    database: Option<String>,
+    request: Request,
+) -> Response {
+    let started = door.clock.elapsed();
+    let sent = request.extensions().get::<RequestId>().cloned();
+    let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
+    let answered = match action {
+        Some(action) => answer(door, action, database.clone(), request, started).await,
+        None => Err(Refusal::UnknownRoute),
+    };
+    let mut told = Told {
+        auth: None,
+        database,
+    };
+    let (mut response, block, fuel) = match answered {
+        Ok(answered) => {
+            told.auth = Some(answered.auth);
+            (json(answered.body), answered.block, answered.fuel)
+        }
+        Err(refusal) => {
+            log_failure(&refusal, &id);
+            (refusal.into_response(&id), None, None)
+        }
+    };
+    let took = door.clock.elapsed().saturating_sub(started);
+    tell(&mut response, family, took, block, fuel);
+    response.extensions_mut().insert(told);
+    response
+}
+
+async fn answer(
+    door: &Arc<Door>,
+    action: Action,
+    database: Option<String>,
+    request: Request,
+    started: Duration,
+) -> Result<Answered, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::WrongMethod("POST"));
+    }
+    let (parts, body) = request.into_parts();
+    let asker = asker(door, &parts)?;
+    refuse_early(door, &asker, database.as_deref(), &parts).await?;
+    if !body::is_json(&parts.headers) {
+        return Err(Refusal::WrongContentType);
+    }
+    let bytes = body::read(&parts.headers, body).await?;
+
+    let within = Arc::clone(door);
+    door.work
+        .run(action.length(), move || {
+            // INVARIANT(body-first)
+            let session = session(&within.folder, &asker, database.as_deref())?;
+            let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
+            call(&within, &session, action, &text, started)
+        })
+        .await?
+}
+
+fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
+    match credential(&parts.headers) {
+        Credential::Token(token) => Ok(Asker::Bearer(token)),
+        Credential::Malformed => Err(Refusal::MalformedToken),
+        Credential::None => {
+            let peer = parts.extensions.get::<Peer>();
+            let may_be_root = door.mode == Mode::Open
+                && peer.is_some_and(|peer| acts_as_root(peer.0, &parts.uri, &parts.headers));
+            Ok(Asker::Nobody { may_be_root })
+        }
+    }
+}
+
+/// Refuses what need not be read: nobody, where nobody may ask; and strangers with large bodies.
+async fn refuse_early(
+    door: &Arc<Door>,
+    asker: &Asker,
+    database: Option<&str>,
+    parts: &Parts,
+) -> Result<(), Refusal> {
+    let folder = door.folder.clone();
+    match asker {
+        Asker::Nobody { may_be_root: true } => Ok(()),
+        Asker::Nobody { may_be_root: false } => {
+            let asked = door.work.run(Length::Short, move || folder.has_anonymous());
+            if asked.await?.map_err(Refusal::Db)? {
+                Ok(())
+            } else {
+                Err(Refusal::NoToken)
+            }
+        }
+        Asker::Bearer(token) => {
+            let stranger_max = u64::try_from(STRANGER_BODY_BYTES_MAX).unwrap_or(u64::MAX);
+            if body::told_length(&parts.headers).is_some_and(|told| told <= stranger_max) {
+                return Ok(());
+            }
+            let token = token.clone();
+            let database = database.map(str::to_owned);
+            let verified = door.work.run(Length::Short, move || {
+                folder.session(&token, database.as_deref()).map(drop)
+            });
+            verified.await?.map_err(Refusal::Db)
+        }
+    }
+}
+
+fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
+    match asker {
+        Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+        Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
+            // Set while the server runs in open mode, it is still the lesser right.
+            Some(session) => Ok(session),
+            None if *may_be_root => folder.root_session(database).map_err(Refusal::Db),
+            None => Err(Refusal::NoToken),
+        },
+    }
+}
+
+fn call(
+    door: &Door,
+    session: &Session,
+    action: Action,
+    text: &str,
+    started: Duration,
+) -> Result<Answered, Refusal> {
+    let auth = session.auth().raw();
+    match action {
+        Action::Query => {
+            let db::Answer { body, block, fuel } = session.query(text).map_err(Refusal::Db)?;
+            Ok(Answered {
+                auth,
+                body,
+                block: Some(block),
+                fuel,
+            })
+        }
+        Action::Transact => {
+            let receipt = session.transact(text).map_err(Refusal::Db)?;
+            let (block, fuel) = (Some(receipt.block.0), receipt.fuel);
+            let took = door.clock.elapsed().saturating_sub(started);
+            let shape = Receipt::new(receipt, milliseconds(took));
+            let body = serde_json::to_string(&shape).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                block,
+                fuel,
+            })
+        }
+        Action::Token => {
+            let minted = session.token(text).map_err(Refusal::Db)?;
+            let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                block: None,
+                fuel: None,
+            })
+        }
+    }
+}
+
+fn json(body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Puts what an answer tells about itself into its headers.
+fn tell(
+    response: &mut Response,
+    family: Family,
+    took: Duration,
+    block: Option<u64>,
+    fuel: Option<u64>,
+) {
+    let status = response.status().as_u16();
+    let told: [(&'static str, &'static str, Option<HeaderValue>); 4] = [
+        (
+            "x-solon-status",
+            "x-fdb-status",
+            Some(HeaderValue::from(status)),
+        ),
+        (
+            "x-solon-time",
+            "x-fdb-time",
+            HeaderValue::try_from(milliseconds(took)).ok(),
+        ),
+        ("x-solon-block", "x-fdb-block", block.map(HeaderValue::from)),
+        ("x-solon-fuel", "x-fdb-fuel", fuel.map(HeaderValue::from)),
+    ];
+    let headers = response.headers_mut();
+    for (name, twin, value) in told {
+        let Some(value) = value else { continue };
+        if family == Family::Fdb {
+            headers.insert(HeaderName::from_static(twin), value.clone());
+        }
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// Writes into the log what the client is not told.
+fn log_failure(refusal: &Refusal, id: &RequestId) {
+    if let Refusal::Db(error) = refusal
+        && refusal.status().is_server_error()
+    {
+        let request_id = id.as_str();
+        tracing::error!(
+            request_id,
+            code = error.code(),
+            why = error.message(),
+            "failed"
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! The HTTP door: requests in, one blocking call each, answers out.
+//!
+//! Knows neither disk nor rules: it asks `db` and shapes what comes back. Every refusal has one shape, a
+//! problem, and its status is named in `problem.rs` alone. Work leaves the async world in one function,
+//! `work.rs`.
+
+mod about;
+mod act;
+mod bearer;
+mod body;
+mod door;
+mod error;
+mod logs;
+mod observe;
+mod open;
+mod problem;
+mod request_id;
+mod routes;
+mod serve;
+mod work;
+
+pub use door::Mode;
+pub use error::Error;
+pub use logs::{Format, Level, install as install_logs};
+pub use problem::status;
+pub use serve::{Config, Server, Stopper};

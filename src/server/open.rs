@@ -1,0 +1,159 @@
+//! When a request without a token acts as root, in open mode.
+//!
+//! Only what a person at this machine sends by hand or by a local program: the peer is loopback, and nothing says
+//! that a proxy or another site's page stands behind it. A page elsewhere can make a browser send requests to
+//! this machine, and can point a name of its own at 127.0.0.1; so `Host`, `Origin` and `Sec-Fetch-Site` are
+//! looked at, and what is unclear is refused.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
+
+/// Headers that proxies add, beside `X-Forwarded-*`.
+const FORWARDING: [&str; 7] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-original-host",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
+
+/// Whether an address is this machine's own.
+pub(super) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Whether the request may act as root without a token.
+pub(super) fn acts_as_root(peer: SocketAddr, target: &Uri, headers: &HeaderMap) -> bool {
+    let Some(host) = only_host(headers) else {
+        return false;
+    };
+    is_loopback(peer.ip())
+        && is_loopback_name(&host)
+        && target.authority().is_none_or(is_loopback_name)
+        && is_same_site(headers, &host)
+        && !is_forwarded(headers)
+}
+
+fn only_host(headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next()?;
+    if hosts.next().is_some() {
+        return None;
+    }
+    Authority::try_from(host.as_bytes()).ok()
+}
+
+fn is_loopback_name(host: &Authority) -> bool {
+    let name = host.host();
+    let is_name = name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]";
+    // A user part would make `localhost@elsewhere` of it.
+    is_name && !host.as_str().contains('@')
+}
+
+/// Whether nothing says that a page of another site sent the request.
+fn is_same_site(headers: &HeaderMap, host: &Authority) -> bool {
+    let own = format!("http://{host}");
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))
+        && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        let name = name.as_str();
+        name.starts_with("x-forwarded") || FORWARDING.contains(&name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn check(peer: &str, target: &str, sent: &[(&str, &str)], expected: bool) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        let peer = peer.parse().unwrap();
+        let acts = acts_as_root(peer, &target.parse().unwrap(), &headers);
+        assert_eq!(acts, expected, "{peer} {target} {sent:?}");
+    }
+
+    #[test]
+    fn only_a_plain_request_from_this_machine_to_this_machine_is_root() {
+        let host = ("host", "localhost:8090");
+        for (peer, expected) in [
+            ("127.0.0.1:4000", true),
+            ("127.9.9.9:4000", true),
+            ("[::1]:4000", true),
+            ("[::ffff:127.0.0.1]:4000", true),
+            ("10.0.0.1:4000", false),
+            ("[::ffff:10.0.0.1]:4000", false),
+            ("0.0.0.0:4000", false),
+        ] {
+            check(peer, "/api/db/query", &[host], expected);
+        }
+    }
+
+    #[test]
+    fn the_host_is_a_loopback_name() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("LOCALHOST:1", true),
+            ("127.0.0.1:8090", true),
+            ("[::1]:8090", true),
+            ("[::1]", true),
+            ("localhost.evil.example", false),
+            ("evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("localhost@evil.example", false),
+            ("evil@localhost", false),
+            ("10.0.0.1:8090", false),
+            ("", false),
+        ] {
+            check("127.0.0.1:1", "/", &[("host", host)], expected);
+        }
+        check("127.0.0.1:1", "/", &[], false);
+        let twice = [("host", "localhost"), ("host", "localhost")];
+        check("127.0.0.1:1", "/", &twice, false);
+        let host = [("host", "localhost")];
+        check("127.0.0.1:1", "http://localhost/", &host, true);
+        check("127.0.0.1:1", "http://evil.example/", &host, false);
+    }
+
+    #[test]
+    fn what_a_page_or_a_proxy_may_have_sent_is_not_root() {
+        let host = ("host", "localhost:8090");
+        for (header, expected) in [
+            (("origin", "http://localhost:8090"), true),
+            (("origin", "http://localhost:3000"), false),
+            (("origin", "https://localhost:8090"), false),
+            (("origin", "https://evil.example"), false),
+            (("origin", "null"), false),
+            (("sec-fetch-site", "same-origin"), true),
+            (("sec-fetch-site", "none"), true),
+            (("sec-fetch-site", "same-site"), false),
+            (("sec-fetch-site", "cross-site"), false),
+            (("forwarded", "for=10.0.0.1"), false),
+            (("x-forwarded-for", "127.0.0.1"), false),
+            (("x-forwarded-host", "localhost"), false),
+            (("x-forwarded-proto", "https"), false),
+            (("x-real-ip", "127.0.0.1"), false),
+            (("via", "1.1 proxy"), false),
+            (("user-agent", "curl"), true),
+        ] {
+            check("127.0.0.1:1", "/api/db/query", &[host, header], expected);
+        }
+    }
+}

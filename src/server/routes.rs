@@ -1,0 +1,48 @@
+//! The paths, and what stands around all of them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::about;
+use super::act::{Action, on_fdb, on_named, on_own};
+use super::door::Door;
+use super::observe::{observe, panicked};
+use super::problem::Refusal;
+use super::request_id::RequestId;
+
+/// Every path. Methods are told apart behind them, so that each refusal has the one shape.
+pub(super) fn routes(door: Arc<Door>) -> Router {
+    let own = |action| {
+        any(move |State(door): State<Arc<Door>>, request: Request| on_own(door, action, request))
+    };
+    let router = Router::new()
+        .route("/api/db/query", own(Action::Query))
+        .route("/api/db/transact", own(Action::Transact))
+        .route("/api/db/token", own(Action::Token))
+        .route("/api/db/{network}/{name}/{action}", any(on_named))
+        .route("/fdb/{network}/{name}/{action}", any(on_fdb))
+        .route("/health", any(about::health))
+        .route("/livez", any(about::health))
+        .route("/ready", any(about::ready))
+        .route("/readyz", any(about::ready))
+        .route("/version", any(about::version))
+        .fallback(unknown);
+    around(router, door)
+}
+
+fn around(router: Router<Arc<Door>>, door: Arc<Door>) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&door), observe))
+        .with_state(door)
+}
+
+async fn unknown(Extension(id): Extension<RequestId>) -> Response {
+    Refusal::UnknownRoute.into_response(&id)
+}

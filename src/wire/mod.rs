@@ -1,0 +1,14 @@
+//! The shapes of requests and responses as they stand on the wire.
+//!
+//! Every type here derives `Serialize` and is a promise to clients; what the rooms below answer is converted by
+//! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
+
+mod about;
+mod problem;
+mod receipt;
+mod token;
+
+pub use about::{Health, Status, Version};
+pub use problem::Problem;
+pub use receipt::Receipt;
+pub use token::Token;

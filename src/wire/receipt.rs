@@ -1,0 +1,114 @@
+//! The receipt of a transaction: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
+//! flakes`, and `fuel` for root.
+//!
+//! A named tempid is told as its id, an unnamed one as the lowest and the highest id it became. A flake is
+//! `[s, p, o, t, op, null]`; `t` is negative.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::db::{self, Tempid};
+use crate::model::SubjectId;
+use crate::query::{Json, flake_json};
+
+/// A receipt.
+#[derive(Debug, Serialize)]
+pub struct Receipt {
+    #[serde(serialize_with = "tempids")]
+    tempids: Vec<(String, Tempid)>,
+    block: u64,
+    hash: String,
+    t: i64,
+    instant: i64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    duration: String,
+    auth: String,
+    status: u16,
+    id: String,
+    bytes: usize,
+    flakes: Vec<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
+}
+
+impl Receipt {
+    /// The receipt of a transaction that took `duration`, such as `3.18ms`.
+    pub fn new(receipt: db::Receipt, duration: String) -> Self {
+        let block = receipt.block;
+        let flakes = receipt
+            .flakes
+            .iter()
+            .map(|flake| flake_json(flake.s, flake.p, &flake.o, block, flake.op))
+            .collect();
+        Self {
+            tempids: receipt.tempids,
+            block: block.0,
+            hash: receipt.hash,
+            t: SubjectId::of_block(block).raw(),
+            instant: receipt.instant_ms,
+            kind: "tx",
+            duration,
+            auth: receipt.auth,
+            status: 200,
+            id: receipt.id,
+            bytes: receipt.bytes,
+            flakes,
+            fuel: receipt.fuel,
+        }
+    }
+}
+
+fn tempids<S: Serializer>(tempids: &[(String, Tempid)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(tempids.len()))?;
+    for (name, became) in tempids {
+        match became {
+            Tempid::One(id) => map.serialize_entry(name, &id.raw())?,
+            Tempid::Range(lowest, highest) => {
+                map.serialize_entry(name, &[lowest.raw(), highest.raw()])?;
+            }
+        }
+    }
+    map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Flake, Op, PredicateId, T, Value};
+
+    #[test]
+    fn a_receipt_has_the_members_that_were_promised() {
+        let id = |raw| SubjectId::from_raw(raw).unwrap();
+        let receipt = Receipt::new(
+            db::Receipt {
+                tempids: vec![
+                    ("person$1".to_owned(), Tempid::One(id(5))),
+                    ("chat".to_owned(), Tempid::Range(id(6), id(7))),
+                ],
+                block: T(3),
+                hash: "aa".to_owned(),
+                instant_ms: 1_000,
+                auth: "root".to_owned(),
+                id: "bb".to_owned(),
+                bytes: 12,
+                flakes: vec![Flake {
+                    s: id(5),
+                    p: PredicateId(1_001),
+                    o: Value::Int(-9),
+                    op: Op::Assert,
+                }],
+                fuel: None,
+            },
+            "3.18ms".to_owned(),
+        );
+        assert_eq!(
+            serde_json::to_string(&receipt).unwrap(),
+            concat!(
+                r#"{"tempids":{"person$1":5,"chat":[6,7]},"block":3,"hash":"aa","t":-3,"instant":1000,"#,
+                r#""type":"tx","duration":"3.18ms","auth":"root","status":200,"id":"bb","bytes":12,"#,
+                r#""flakes":[[5,1001,-9,-3,true,null]]}"#
+            )
+        );
+    }
+}

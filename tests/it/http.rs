@@ -1,0 +1,420 @@
+//! The HTTP door: the protocol, not the meaning.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use serde_json::{Value, json};
+use solon::base::SystemClock;
+use solon::base::limits::BODY_BYTES_MAX;
+use solon::db::{Folder, Options};
+use solon::server::{Config, Error, Mode, Server, Stopper};
+
+/// A server on a folder of its own, stopped when it goes out of scope.
+struct Served {
+    address: SocketAddr,
+    token: String,
+    stopper: Stopper,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+    _dir: tempfile::TempDir,
+}
+
+struct Reply {
+    status: u16,
+    headers: ureq::http::HeaderMap,
+    body: String,
+}
+
+fn config(mode: Mode) -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        mode,
+        insecure_plain_http: false,
+        clock: Arc::new(SystemClock::new()),
+    }
+}
+
+fn folder(dir: &Path) -> Folder {
+    Folder::open(dir, &Options::default()).unwrap()
+}
+
+fn serve(mode: Mode) -> Served {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    let token = folder.root_token(60).unwrap();
+    let server = Server::bind(folder, &config(mode)).unwrap();
+    let (address, stopper) = (server.address(), server.stopper());
+    let thread = Some(std::thread::spawn(move || server.run()));
+    Served {
+        address,
+        token,
+        stopper,
+        thread,
+        _dir: dir,
+    }
+}
+
+impl Served {
+    /// Sends a request with these headers; `BEARER` stands for the root token's header.
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = match *name {
+                "BEARER" => request.header("authorization", format!("Bearer {}", self.token)),
+                name => request.header(name, *value),
+            };
+        }
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .into();
+        let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    fn query(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send("POST", path, &all, br#"{"select": ["*"], "from": "_role"}"#)
+    }
+
+    /// Sends bytes as they are, and reads to the connection's end.
+    fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        if let Some(thread) = self.thread.take() {
+            assert!(thread.join().is_ok_and(|served| served.is_ok()));
+        }
+    }
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is a problem in the one shape.
+    fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        let problem: Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["error"], code);
+        assert_eq!(problem["type"], format!("urn:solon:error:{code}"));
+        assert_eq!(problem["message"], problem["detail"]);
+        let id = self.header("x-request-id").unwrap();
+        assert_eq!(problem["instance"], format!("urn:solon:request:{id}"));
+        problem
+    }
+}
+
+#[test]
+fn what_is_not_there_is_404_and_another_method_is_405() {
+    let served = serve(Mode::Closed);
+    for path in [
+        "/",
+        "/api",
+        "/api/db",
+        "/api/db/nothing",
+        "/api/db/local/default/nothing",
+        "/api/db/a%2fb/default/query",
+        "/api/db/local/%ff/query",
+        "/fdb/local/default",
+        "/api/db/query/",
+    ] {
+        served
+            .query(path, &[("BEARER", "")])
+            .problem(404, "http/unknown-route");
+    }
+    for (path, allowed) in [
+        ("/api/db/query", "POST"),
+        ("/fdb/local/default/transact", "POST"),
+        ("/health", "GET, HEAD"),
+    ] {
+        let reply = served.send("DELETE", path, &[], b"");
+        reply.problem(405, "http/wrong-method");
+        assert_eq!(reply.header("allow"), Some(allowed), "{path}");
+    }
+    served
+        .send("GET", "/api/db/query", &[("BEARER", "")], b"")
+        .problem(405, "http/wrong-method");
+}
+
+#[test]
+fn health_readiness_and_version_are_told_to_anybody() {
+    let served = serve(Mode::Closed);
+    for path in ["/health", "/livez", "/ready", "/readyz"] {
+        let reply = served.send("GET", path, &[], b"");
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (200, r#"{"status":"ok"}"#),
+            "{path}"
+        );
+    }
+    let reply = served.send("GET", "/version", &[], b"");
+    let version: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(
+        version,
+        json!({"name": "solon", "version": env!("CARGO_PKG_VERSION")})
+    );
+    assert_eq!(served.send("HEAD", "/health", &[], b"").status, 200);
+}
+
+#[test]
+fn an_answer_tells_about_itself_in_headers_and_twice_on_fdb_paths() {
+    let served = serve(Mode::Closed);
+    let own = served.query("/api/db/query", &[("BEARER", ""), ("x-request-id", "r\"1")]);
+    assert_eq!(own.status, 200, "{}", own.body);
+    assert_eq!(own.header("content-type"), Some("application/json"));
+    assert_eq!(own.header("cache-control"), Some("no-store"));
+    assert_eq!(own.header("x-request-id"), Some("r1"));
+    for name in ["block", "time", "status", "fuel"] {
+        assert!(own.header(&format!("x-solon-{name}")).is_some(), "{name}");
+        assert!(own.header(&format!("x-fdb-{name}")).is_none(), "{name}");
+    }
+    assert!(own.header("x-solon-time").unwrap().ends_with("ms"));
+    let fdb = served.query("/fdb/local/default/query", &[("BEARER", "")]);
+    for name in ["block", "status", "fuel"] {
+        let of = |family: &str| fdb.header(&format!("x-{family}-{name}")).map(str::to_owned);
+        assert!(of("fdb").is_some() && of("fdb") == of("solon"), "{name}");
+    }
+}
+
+#[test]
+fn the_three_actions_answer_in_their_shapes() {
+    let served = serve(Mode::Closed);
+    let json = [
+        ("content-type", "application/json; charset=utf-8"),
+        ("BEARER", ""),
+    ];
+    let reply = served.send(
+        "POST",
+        "/api/db/transact",
+        &json,
+        br#"[{"_id": "_collection", "name": "note"}]"#,
+    );
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let receipt: Value = serde_json::from_str(&reply.body).unwrap();
+    let mut members: Vec<_> = receipt.as_object().unwrap().keys().cloned().collect();
+    members.sort();
+    let mut expected = [
+        "tempids", "block", "hash", "t", "instant", "type", "duration", "auth", "status", "id",
+        "bytes", "flakes", "fuel",
+    ];
+    expected.sort_unstable();
+    assert_eq!(members, expected);
+    assert_eq!(
+        reply.header("x-solon-block"),
+        Some(receipt["block"].to_string().as_str())
+    );
+
+    let reply = served.send(
+        "POST",
+        "/api/db/token",
+        &json,
+        br#"{"root": true, "expireSeconds": 60}"#,
+    );
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let token: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(token["token_type"], "Bearer");
+    assert_eq!(token["expires_in"], 60);
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn without_exactly_one_good_token_it_is_401() {
+    let served = serve(Mode::Closed);
+    let plain = "Bearer realm=\"solon\"";
+    let invalid = "Bearer realm=\"solon\", error=\"invalid_token\"";
+    let malformed = "http/malformed-token";
+    for (headers, code, challenge) in [
+        (vec![], Some("http/no-token"), plain),
+        (
+            vec![("authorization", "Basic YTpi")],
+            Some(malformed),
+            invalid,
+        ),
+        (vec![("authorization", "Bearer ")], Some(malformed), invalid),
+        (
+            vec![("BEARER", ""), ("BEARER", "")],
+            Some(malformed),
+            invalid,
+        ),
+        (vec![("authorization", "Bearer a.b.c")], None, invalid),
+    ] {
+        let reply = served.query("/api/db/query", &headers);
+        assert_eq!(reply.status, 401, "{headers:?}");
+        assert_eq!(
+            reply.header("www-authenticate"),
+            Some(challenge),
+            "{headers:?}"
+        );
+        if let Some(code) = code {
+            reply.problem(401, code);
+        }
+    }
+}
+
+#[test]
+fn a_body_is_json_in_utf8() {
+    let served = serve(Mode::Closed);
+    let send = |content_type: Option<&str>, body: &[u8]| {
+        let mut headers = vec![("BEARER", "")];
+        headers.extend(content_type.map(|it| ("content-type", it)));
+        served.send("POST", "/api/db/query", &headers, body)
+    };
+    for content_type in [None, Some("text/plain"), Some("application/xml")] {
+        send(content_type, b"{}").problem(415, "http/wrong-content-type");
+    }
+    send(Some("application/json"), b"\"\xff\"").problem(400, "http/not-utf8");
+    for body in [&b""[..], b"{", b"{\"a\":", b"nonsense", b"\xef\xbb\xbf{}"] {
+        assert_eq!(send(Some("application/json"), body).status, 400);
+    }
+}
+
+#[test]
+fn a_body_may_be_as_large_as_its_bound_and_no_larger() {
+    let served = serve(Mode::Closed);
+    let json = [("content-type", "application/json"), ("BEARER", "")];
+    let body = |length: usize| {
+        let mut body = br#"{"select": ["*"], "from": "_role"}"#.to_vec();
+        body.resize(length, b' ');
+        body
+    };
+    let reply = served.send("POST", "/api/db/query", &json, &body(BODY_BYTES_MAX));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let reply = served.send("POST", "/api/db/query", &json, &body(BODY_BYTES_MAX + 1));
+    reply.problem(413, "http/body-too-large");
+    assert_eq!(reply.header("connection"), Some("close"));
+
+    // The same without a length that is told: found while it is read.
+    let head = format!(
+        "POST /api/db/query HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+        served.token
+    );
+    for (length, status) in [(BODY_BYTES_MAX, "200"), (BODY_BYTES_MAX + 1, "413")] {
+        let mut request = head.clone().into_bytes();
+        for chunk in body(length).chunks(1 << 20) {
+            request.extend(format!("{:x}\r\n", chunk.len()).bytes());
+            request.extend(chunk);
+            request.extend(b"\r\n");
+        }
+        request.extend(b"0\r\n\r\n");
+        let answer = served.raw(&request);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{}",
+            &answer[..60.min(answer.len())]
+        );
+    }
+}
+
+#[test]
+fn a_stranger_s_large_body_is_refused_before_it_is_read() {
+    let served = serve(Mode::Closed);
+    let answer = served.raw(
+        b"POST /api/db/query HTTP/1.1\r\nhost: a\r\nauthorization: Bearer no\r\n\
+          content-type: application/json\r\ncontent-length: 1000000\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[test]
+fn in_open_mode_a_plain_local_request_is_root_and_a_bad_token_is_not() {
+    let served = serve(Mode::Open);
+    assert_eq!(served.query("/api/db/query", &[]).status, 200);
+    for header in [
+        ("origin", "https://evil.example"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("host", "evil.example"),
+        ("authorization", "Bearer no"),
+        ("authorization", ""),
+    ] {
+        assert_eq!(
+            served.query("/api/db/query", &[header]).status,
+            401,
+            "{header:?}"
+        );
+    }
+}
+
+#[test]
+fn what_would_not_be_safe_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    let beyond = |mode, insecure_plain_http| {
+        let listen = "0.0.0.0:0".parse().unwrap();
+        Server::bind(
+            folder.clone(),
+            &Config {
+                listen,
+                insecure_plain_http,
+                ..config(mode)
+            },
+        )
+    };
+    assert!(matches!(
+        beyond(Mode::Closed, false),
+        Err(Error::PlainHttpBeyondLoopback(_))
+    ));
+    assert!(matches!(
+        beyond(Mode::Open, true),
+        Err(Error::OpenBeyondLoopback(_))
+    ));
+    assert!(beyond(Mode::Closed, true).is_ok());
+    let first = Server::bind(folder.clone(), &config(Mode::Closed)).unwrap();
+    let taken = Config {
+        listen: first.address(),
+        ..config(Mode::Closed)
+    };
+    assert!(matches!(Server::bind(folder, &taken), Err(Error::InUse(_))));
+}
+
+#[test]
+fn a_stop_finishes_a_request_whose_body_is_still_coming() {
+    let mut served = serve(Mode::Closed);
+    let body = br#"{"select": ["*"], "from": "_role"}"#;
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    let head = format!(
+        "POST /api/db/query HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        served.token,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server asks for the body, and so has begun to work on the request.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100 "));
+    served.stopper.stop();
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let thread = served.thread.take().unwrap();
+    assert!(thread.join().unwrap().is_ok());
+    assert!(TcpStream::connect(served.address).is_err());
+}
