@@ -19,7 +19,7 @@ fn workload(random: &mut Random, groups: u64) -> (Vec<Vec<Sealed>>, Naive) {
         .head();
     let list = (0..groups)
         .map(|_| {
-            (0..1 + random.below(2))
+            (0..=random.below(2))
                 .map(|_| {
                     let flakes = flakes(random, &naive);
                     let sealed = commit(random, &head, flakes);
@@ -151,14 +151,14 @@ fn what_does_not_follow_is_refused_and_the_store_goes_on() {
         op: solon::model::Op::Assert,
         ..held.clone()
     };
-    let head = store.head();
-    let doubled = commit(&mut random, &head, vec![again]);
+    let end = store.head();
+    let doubled = commit(&mut random, &end, vec![again]);
     assert!(matches!(
         store.append(&[doubled]),
         Err(Error::Invalid { .. })
     ));
-    assert_eq!(store.head(), head);
-    let next = commit(&mut random, &head, Vec::new());
+    assert_eq!(store.head(), end);
+    let next = commit(&mut random, &end, Vec::new());
     store.append(&[next]).unwrap();
     store.verify().unwrap();
 }
@@ -167,9 +167,9 @@ fn what_does_not_follow_is_refused_and_the_store_goes_on() {
 fn a_file_of_another_kind_or_in_use_is_told_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db");
-    let store = Store::create(&path, INCARNATION).unwrap();
+    let open = Store::create(&path, INCARNATION).unwrap();
     assert!(matches!(Store::open(&path), Err(Error::InUse)));
-    drop(store);
+    drop(open);
     assert!(matches!(
         Store::create(&path, INCARNATION),
         Err(Error::Exists)

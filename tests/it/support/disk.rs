@@ -95,19 +95,17 @@ impl Disk {
         if state.fails_at.is_some_and(|at| state.changes > at) {
             return Err(io::Error::other("the disk is full"));
         }
-        match write {
-            Some(write) => {
-                apply(&mut state.now, &write);
-                state.unsynced.push(write);
+        if let Some(write) = write {
+            apply(&mut state.now, &write);
+            state.unsynced.push(write);
+        } else {
+            if state.keeps_syncs {
+                let cut = (state.synced.clone(), state.unsynced.clone());
+                state.syncs.push(cut);
             }
-            None => {
-                if state.keeps_syncs {
-                    let cut = (state.synced.clone(), state.unsynced.clone());
-                    state.syncs.push(cut);
-                }
-                state.synced = state.now.clone();
-                state.unsynced.clear();
-            }
+            let now = state.now.clone();
+            state.synced = now;
+            state.unsynced.clear();
         }
         Ok(())
     }

@@ -171,7 +171,7 @@ impl Facts for Naive {
         });
         if direction == Direction::Descending {
             // Subjects descend; the facts of each stay in their order.
-            rows.sort_by(|a, b| b.0.cmp(&a.0));
+            rows.sort_by_key(|row| std::cmp::Reverse(row.0));
         }
         tell(&rows, visit);
         Ok(())
