@@ -5,6 +5,7 @@
 //! Workload: 100,000 documents of ten flakes each (four refs, four short strings, two integers), loaded in commits
 //! of 100,000 flakes. Numbers are the median of several rounds; trust the ratios.
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+#![allow(clippy::cast_precision_loss, reason = "ratios need no more than that")]
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
