@@ -571,3 +571,135 @@ impl Merge<'_> {
         Ok(rest)
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a test are small or meant to be cut"
+)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use redb::backends::InMemoryBackend;
+    use redb::{Builder, ReadableDatabase};
+
+    use super::*;
+    use crate::store::row::{rows_of, visit_group};
+
+    const TABLE: redb::TableDefinition<'static, &'static [u8], &'static [u8]> =
+        redb::TableDefinition::new("runs");
+
+    fn next(state: &mut u64) -> u64 {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        *state >> 33
+    }
+
+    /// Random edits of a few groups, from single ones to thousands, small and large payloads.
+    fn agrees(seed: u64, payloads: Payloads) {
+        let mut state = seed;
+        let database = Builder::new()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        let mut model: BTreeMap<(u8, Vec<u8>), Vec<u8>> = BTreeMap::new();
+        for round in 0..40 {
+            let mut edits = Edits::default();
+            let count = [1, 3, 40, 900][(next(&mut state) % 4) as usize];
+            let is_shrinking = round % 8 > 4;
+            for _ in 0..count {
+                let group = (next(&mut state) % 4) as u8;
+                let number = (next(&mut state) % 3_000) as u32;
+                let suffix = number.to_be_bytes().to_vec();
+                let payload = match next(&mut state) % 30 {
+                    0 => vec![5; 2_500],
+                    n => vec![n as u8 / 8; 2],
+                };
+                let op = if is_shrinking && !next(&mut state).is_multiple_of(8) {
+                    Op::Retract
+                } else {
+                    Op::Assert
+                };
+                let mut edit = edits.start(op);
+                edit.group().push(group);
+                edit.suffix().extend_from_slice(&suffix);
+                if payloads == Payloads::Some {
+                    edit.payload().extend_from_slice(&payload);
+                }
+                edit.end();
+                let stored = if payloads == Payloads::Some {
+                    payload
+                } else {
+                    Vec::new()
+                };
+                match op {
+                    Op::Assert => model.insert((group, suffix), stored),
+                    Op::Retract => model.remove(&(group, suffix)),
+                };
+            }
+            if is_shrinking {
+                // Whole stretches go, so that chunks in the middle and at the end empty out.
+                let group = (next(&mut state) % 4) as u8;
+                let from = next(&mut state) % 3_000;
+                for number in from..from + 900 {
+                    let suffix = (number as u32).to_be_bytes().to_vec();
+                    let mut edit = edits.start(Op::Retract);
+                    edit.group().push(group);
+                    edit.suffix().extend_from_slice(&suffix);
+                    edit.end();
+                    model.remove(&(group, suffix));
+                }
+            }
+            let transaction = database.begin_write().unwrap();
+            let mut table = transaction.open_table(TABLE).unwrap();
+            Apply::new(&mut table, payloads, Strict::No, &mut Gone::default())
+                .run(&mut edits)
+                .unwrap();
+            drop(table);
+            transaction.commit().unwrap();
+            let table = database.begin_read().unwrap().open_table(TABLE).unwrap();
+            for group in 0..4 {
+                let mut found = Vec::new();
+                let _ = visit_group(&table, payloads, &[group], &[], |suffix, payload| {
+                    found.push((suffix.to_vec(), payload.to_vec()));
+                    Ok(std::ops::ControlFlow::Continue(()))
+                })
+                .unwrap();
+                let expected: Vec<_> = model
+                    .iter()
+                    .filter(|((of, _), _)| *of == group)
+                    .map(|((_, suffix), payload)| (suffix.clone(), payload.clone()))
+                    .collect();
+                assert_eq!(found, expected, "seed {seed}, round {round}, group {group}");
+                check_chunks(&table, payloads, group);
+            }
+        }
+    }
+
+    fn check_chunks(table: &crate::store::row::Table, payloads: Payloads, group: u8) {
+        let rows: Vec<_> = rows_of(table, &[group])
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        for (index, (key, chunk)) in rows.iter().enumerate() {
+            let mut entries = Entries::new(chunk.value(), payloads).unwrap();
+            assert_eq!(entries.more() == More::Last, index + 1 == rows.len());
+            assert!(entries.advance().unwrap(), "an empty chunk");
+            let fence = if index == 0 {
+                &[][..]
+            } else {
+                entries.suffix()
+            };
+            assert_eq!(key.value(), [&[group], fence].concat());
+            assert!(chunk.value().len() <= CHUNK_BYTES_MAX || !entries.advance().unwrap());
+        }
+    }
+
+    #[test]
+    fn runs_agree_with_a_plain_map() {
+        for seed in 1..4 {
+            agrees(seed, Payloads::None);
+            agrees(seed, Payloads::Some);
+        }
+    }
+}

@@ -264,3 +264,131 @@ pub(super) fn decode(t: T, bytes: &[u8]) -> Result<Sealed, Error> {
         hash: block.hash,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CollectionId, PredicateId, Value};
+
+    const INCARNATION: Incarnation = Incarnation([1; 16]);
+
+    fn genesis() -> Head {
+        Head {
+            t: T(0),
+            hash: Digest([0; 32]),
+            instant_ms: 0,
+        }
+    }
+
+    fn commit(count: u64) -> Commit {
+        let c = CollectionId::new(20).unwrap();
+        Commit {
+            t: T(1),
+            instant_ms: 5,
+            auth: SubjectId::new(c, 0).unwrap(),
+            id: Digest([2; 32]),
+            secret: [3; 16],
+            flakes: (0..count)
+                .map(|n| Flake {
+                    s: SubjectId::new(c, n).unwrap(),
+                    p: PredicateId(1_001),
+                    o: Value::Int(1),
+                    op: Op::Assert,
+                })
+                .collect(),
+        }
+    }
+
+    /// RFC 6962, section 2.1, as it is written there.
+    fn rfc(leaves: &[[u8; 32]]) -> [u8; 32] {
+        match leaves {
+            [] => digest(&[]),
+            [leaf] => *leaf,
+            _ => {
+                let split = leaves.len().next_power_of_two() / 2;
+                digest(&[&[1], &rfc(&leaves[..split]), &rfc(&leaves[split..])])
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_is_that_of_rfc_6962() {
+        for count in 0..40 {
+            let leaves = leaves(&commit(count));
+            assert_eq!(root(leaves.clone()), rfc(&leaves));
+        }
+    }
+
+    #[test]
+    fn a_block_is_read_as_it_was_written() {
+        let sealed = seal(INCARNATION, &genesis(), commit(9)).unwrap();
+        let bytes = encode(&sealed);
+        assert_eq!(decode(T(1), &bytes).unwrap(), sealed);
+        for end in 0..bytes.len() {
+            assert!(decode(T(1), &bytes[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn what_cannot_follow_is_not_sealed() {
+        let is_refused = |head: Head, change: fn(&mut Commit)| {
+            let mut commit = commit(3);
+            change(&mut commit);
+            matches!(seal(INCARNATION, &head, commit), Err(Error::Invalid { .. }))
+        };
+        let later = Head {
+            t: T(1),
+            instant_ms: 6,
+            ..genesis()
+        };
+        assert!(!is_refused(genesis(), |_| {}));
+        assert!(!is_refused(later, |it| (it.t, it.instant_ms) = (T(2), 6)));
+        assert!(is_refused(later, |it| it.t = T(2)));
+        assert!(is_refused(genesis(), |it| it.t = T(2)));
+        assert!(is_refused(genesis(), |it| it.flakes.reverse()));
+        assert!(is_refused(genesis(), |it| it.flakes[1] = it.flakes[0].clone()));
+        assert!(is_refused(genesis(), |it| {
+            it.flakes.insert(
+                0,
+                Flake {
+                    s: SubjectId::of_block(T(2)),
+                    ..it.flakes[0].clone()
+                },
+            );
+        }));
+    }
+
+    #[test]
+    fn a_commit_may_have_as_many_flakes_as_the_limit_and_no_more() {
+        let most = u64::try_from(COMMIT_FLAKES_MAX).unwrap();
+        assert!(check(&genesis(), &commit(most)).is_ok());
+        assert!(check(&genesis(), &commit(most + 1)).is_err());
+    }
+
+    #[test]
+    fn the_hash_covers_everything() {
+        let hash = |incarnation: Incarnation, change: fn(&mut Commit)| {
+            let mut commit = commit(3);
+            change(&mut commit);
+            hash(incarnation, genesis().hash, &commit)
+        };
+        let all = [
+            hash(INCARNATION, |_| {}),
+            hash(Incarnation([9; 16]), |_| {}),
+            hash(INCARNATION, |it| it.t = T(2)),
+            hash(INCARNATION, |it| it.instant_ms = 6),
+            hash(INCARNATION, |it| it.auth = it.flakes[1].s),
+            hash(INCARNATION, |it| it.id = Digest([0; 32])),
+            hash(INCARNATION, |it| it.secret = [0; 16]),
+            hash(INCARNATION, |it| it.flakes[2].op = Op::Retract),
+            hash(INCARNATION, |it| drop(it.flakes.pop())),
+            hash(INCARNATION, |it| it.flakes.clear()),
+            hash(INCARNATION, |it| {
+                it.flakes.clear();
+                it.secret = [0; 16];
+            }),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+}

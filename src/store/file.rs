@@ -52,7 +52,10 @@ impl Store {
     /// # Errors
     /// `Exists` if the file holds a database, `NotOurs` if it holds anything else, `InUse`, `Unavailable`.
     pub fn create(path: impl AsRef<Path>, incarnation: Incarnation) -> Result<Self, Error> {
-        Self::create_on(file(path.as_ref(), Missing::Created)?, incarnation)
+        let path = path.as_ref();
+        let store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
+        sync_name(path)?;
+        Ok(store)
     }
 
     /// Opens the store at `path`.
@@ -219,6 +222,20 @@ fn file(path: &Path, missing: Missing) -> Result<FileBackend, Error> {
         .open(path)
         .map_err(io_error)?;
     Ok(FileBackend::new(file)?)
+}
+
+/// Makes the name of a new file as durable as its content.
+fn sync_name(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        std::fs::File::open(directory.unwrap_or(Path::new(".")))
+            .and_then(|directory| directory.sync_all())
+            .map_err(io_error)?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands on")]

@@ -406,3 +406,146 @@ pub(super) fn whole_value(key: KeyValue<'_>, text: &[u8]) -> Result<Value, Error
         KeyValue::Cut(kind) => Ok(kind.value(text)?.to_value()),
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a test are small or meant to be cut"
+)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn next(state: &mut u64) -> u64 {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        *state >> 11 ^ *state << 30
+    }
+
+    fn values() -> Vec<Value> {
+        let mut state = 1;
+        let mut values = vec![Value::Boolean(false), Value::Boolean(true)];
+        for shift in 0..64 {
+            let near = [-1, 0, 1].map(|by: i64| (1_i64 << shift).wrapping_add(by));
+            for number in near {
+                values.push(Value::Int(number));
+                values.push(Value::Int(number.wrapping_neg()));
+                values.push(Value::Instant(number));
+                let bits = next(&mut state);
+                values.extend(Real::new(f64::from_bits(bits)).map(Value::Double));
+                values.push(Value::Uuid(u128::from(bits) << (shift % 64)));
+            }
+        }
+        values.extend(
+            [0.0, -1.5, 1e-300, f64::MAX, f64::MIN].map(|it| Value::Double(Real::new(it).unwrap())),
+        );
+        for length in [0, 1, 2, 3, 5, 111] {
+            for _ in 0..30 {
+                let text: String = (0..length)
+                    .map(|_| {
+                        ['\0', '\u{1}', 'a', 'é', '\u{10FFFF}'][(next(&mut state) % 5) as usize]
+                    })
+                    .take_while({
+                        let mut bytes = 0;
+                        move |c| {
+                            bytes += c.len_utf8();
+                            bytes < CUT_BYTES
+                        }
+                    })
+                    .collect();
+                values.push(Value::string(&text));
+                values.push(Value::Json(Arc::from(text.as_str())));
+                values.push(Value::Bytes(Arc::from(text.as_bytes())));
+            }
+        }
+        for raw in [
+            -300,
+            -2,
+            -1,
+            0,
+            1,
+            239,
+            240,
+            241,
+            255,
+            256,
+            (1 << 44) - 1,
+            1 << 44,
+            (1 << 53) - 1,
+        ] {
+            values.push(Value::Ref(SubjectId::from_raw(raw).unwrap()));
+        }
+        values
+    }
+
+    #[test]
+    fn key_order_is_value_order_and_what_is_written_is_read() {
+        let values = values();
+        let key = |value: &Value| {
+            let mut key = Vec::new();
+            put_key_value(&mut key, value.borrow());
+            key
+        };
+        let keys: Vec<_> = values.iter().map(key).collect();
+        for (a, a_key) in values.iter().zip(&keys) {
+            let mut reader = Reader::new(a_key);
+            assert_eq!(&whole_value(reader.key_value().unwrap(), &[]).unwrap(), a);
+            assert!(reader.is_empty());
+            for (b, b_key) in values.iter().zip(&keys) {
+                assert_eq!(a.cmp(b), a_key.cmp(b_key), "{a:?} {b:?}");
+                assert!(a == b || !a_key.starts_with(b_key), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_in_order_and_prefix_free() {
+        let mut numbers: Vec<u64> = (0..64).flat_map(|s| [(1 << s) - 1, 1 << s]).collect();
+        numbers.extend([0xEE, 0xEF, 0xF0, 0xF1, u64::MAX]);
+        let key = |number| {
+            let mut key = Vec::new();
+            put_uint(&mut key, number);
+            key
+        };
+        for a in &numbers {
+            assert_eq!(Reader::new(&key(*a)).uint().unwrap(), *a);
+            assert!(key(*a) < vec![0xFF]);
+            for b in &numbers {
+                assert_eq!(a.cmp(b), key(*a).cmp(&key(*b)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_at_129_bytes_and_not_at_128() {
+        for (length, is_cut) in [(128, false), (129, true)] {
+            let value = Value::string(&"x".repeat(length));
+            let mut key = Vec::new();
+            put_key_value(&mut key, value.borrow());
+            let found = Reader::new(&key).key_value().unwrap();
+            assert_eq!(matches!(found, KeyValue::Cut(Kind::String)), is_cut);
+            assert_eq!(cut_text(value.borrow()).is_some(), is_cut);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused() {
+        let mut state = 7;
+        for round in 0..20_000_u64 {
+            let mut bytes: Vec<u8> = (0..round % 40).map(|_| next(&mut state) as u8).collect();
+            if let Some(first) = bytes.first_mut() {
+                let tags = [
+                    *first, 0x20, 0x30, DOUBLE, STRING, JSON, BYTES, REF, INSTANT, UUID,
+                ];
+                *first = tags[(round % 10) as usize];
+            }
+            if let Ok(key) = Reader::new(&bytes).key_value() {
+                let _ = whole_value(key, &bytes);
+            }
+            let _ = Reader::new(&bytes).subject();
+            let _ = Reader::new(&bytes).predicate();
+        }
+    }
+}

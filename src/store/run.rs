@@ -234,3 +234,90 @@ pub(super) fn flagged(chunk: &[u8], more: More) -> Vec<u8> {
     }
     chunk
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a test are small or meant to be cut"
+)]
+mod tests {
+    use super::*;
+
+    type List = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn read(chunk: &[u8], payloads: Payloads) -> Result<List, Error> {
+        let mut entries = Entries::new(chunk, payloads)?;
+        let mut list = Vec::new();
+        while entries.advance()? {
+            list.push((entries.suffix().to_vec(), entries.payload().to_vec()));
+        }
+        Ok(list)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_no_chunk_is_longer_than_it_may_be() {
+        for payloads in [Payloads::Some, Payloads::None] {
+            for step in [1, 7, 300, 70_000] {
+                for count in [1_u32, 2, 500, 1_200] {
+                    let list: Vec<_> = (0..count)
+                        .map(|n| ((n * step).to_be_bytes().to_vec(), vec![(n / 9) as u8; 3]))
+                        .collect();
+                    let mut writer = Writer::new(payloads, CHUNK_BYTES_MAX);
+                    for (suffix, payload) in &list {
+                        writer.push(suffix, payload);
+                    }
+                    let chunks = writer.finish(More::Last);
+                    let mut found = Vec::new();
+                    for (index, chunk) in chunks.iter().enumerate() {
+                        assert!(chunk.bytes.len() <= CHUNK_BYTES_MAX);
+                        let more = Entries::new(&chunk.bytes, payloads).unwrap().more();
+                        assert_eq!(more == More::Last, index + 1 == chunks.len());
+                        let part = read(&chunk.bytes, payloads).unwrap();
+                        assert_eq!(part[0].0, chunk.first);
+                        found.extend(part);
+                    }
+                    let has_payloads = payloads == Payloads::Some;
+                    let expected: Vec<_> = list
+                        .into_iter()
+                        .map(|(s, p)| (s, if has_payloads { p } else { Vec::new() }))
+                        .collect();
+                    assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_longer_than_a_chunk_stands_alone() {
+        let mut writer = Writer::new(Payloads::Some, CHUNK_BYTES_MAX);
+        let long = vec![1; 5_000];
+        for suffix in [[1], [2], [3]] {
+            writer.push(&suffix, if suffix == [2] { &long } else { &[7] });
+        }
+        let chunks = writer.finish(More::Follows);
+        let found: Vec<_> = chunks
+            .iter()
+            .map(|chunk| read(&chunk.bytes, Payloads::Some).unwrap().len())
+            .collect();
+        assert_eq!(found, [1, 1, 1]);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused() {
+        let mut state = 3_u64;
+        let mut byte = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as u8
+        };
+        for round in 0..20_000_usize {
+            let mut bytes: Vec<u8> = (0..round % 60).map(|_| byte()).collect();
+            if let Some(first) = bytes.first_mut() {
+                *first &= 3;
+            }
+            let _ = read(&bytes, Payloads::Some);
+            let _ = read(&bytes, Payloads::None);
+        }
+    }
+}

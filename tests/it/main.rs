@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `cli`: the command line: exit codes and outputs
+//! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
@@ -12,6 +13,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod crash;
 #[cfg(feature = "server")]
 mod http;
 mod laws;

@@ -1,6 +1,7 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
 mod database;
+pub mod disk;
 pub mod naive;
 pub mod random;
 

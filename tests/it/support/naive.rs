@@ -1,5 +1,6 @@
 //! A model of facts that is obviously right: a list of flakes, and a look at each of them for every question.
 
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, RangeBounds};
 
 use solon::model::{
@@ -13,6 +14,8 @@ use solon::store::Sealed;
 pub struct Naive {
     pub blocks: Vec<Sealed>,
     pub basis: T,
+    /// Everything that holds, sorted; the blocks' own facts too.
+    rows: Vec<Row>,
 }
 
 type Row = (SubjectId, PredicateId, Value, T);
@@ -21,25 +24,34 @@ impl Naive {
     pub fn append(&mut self, sealed: Sealed) {
         self.basis = sealed.commit.t;
         self.blocks.push(sealed);
+        self.rows = self.fold();
     }
 
     pub fn at(&self, t: T) -> Self {
-        Self {
+        let mut past = Self {
             blocks: self.blocks.clone(),
             basis: t,
-        }
+            rows: Vec::new(),
+        };
+        past.rows = past.fold();
+        past
     }
 
     /// Everything that holds, sorted; the blocks' own facts too.
     pub fn all(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = Vec::new();
+        self.rows.clone()
+    }
+
+    fn fold(&self) -> Vec<Row> {
+        let mut holds: BTreeMap<(SubjectId, PredicateId, Value), T> = BTreeMap::new();
         for sealed in self.blocks.iter().filter(|b| b.commit.t <= self.basis) {
             let t = sealed.commit.t;
             for flake in &sealed.commit.flakes {
-                rows.retain(|(s, p, o, _)| (*s, *p, o) != (flake.s, flake.p, &flake.o));
-                if flake.op == Op::Assert {
-                    rows.push((flake.s, flake.p, flake.o.clone(), t));
-                }
+                let fact = (flake.s, flake.p, flake.o.clone());
+                match flake.op {
+                    Op::Assert => holds.insert(fact, t),
+                    Op::Retract => holds.remove(&fact),
+                };
             }
             let s = SubjectId::of_block(t);
             for (p, o) in [
@@ -65,11 +77,13 @@ impl Naive {
                 ),
                 (predicate::TX_AUTH, Value::Ref(sealed.commit.auth)),
             ] {
-                rows.push((s, p, o, t));
+                holds.insert((s, p, o), t);
             }
         }
-        rows.sort();
-        rows
+        holds
+            .into_iter()
+            .map(|((s, p, o), t)| (s, p, o, t))
+            .collect()
     }
 }
 
@@ -90,8 +104,7 @@ impl Facts for Naive {
     }
 
     fn subject(&self, s: SubjectId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        let mut rows = self.all();
-        rows.retain(|row| row.0 == s);
+        let rows: Vec<Row> = self.rows.iter().filter(|row| row.0 == s).cloned().collect();
         tell(&rows, visit);
         Ok(())
     }
@@ -102,8 +115,12 @@ impl Facts for Naive {
         o: ValueRef<'_>,
         visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut rows = self.all();
-        rows.retain(|row| row.1 == p && row.2.borrow() == o && o.is_posted());
+        let rows: Vec<Row> = self
+            .rows
+            .iter()
+            .filter(|row| row.1 == p && row.2.borrow() == o && o.is_posted())
+            .cloned()
+            .collect();
         let _ = rows.iter().try_for_each(|row| visit(row.0));
         Ok(())
     }
@@ -154,7 +171,7 @@ impl Facts for Naive {
         });
         if direction == Direction::Descending {
             // Subjects descend; the facts of each stay in their order.
-            rows.sort_by(|a, b| b.0.cmp(&a.0));
+            rows.sort_by_key(|row| std::cmp::Reverse(row.0));
         }
         tell(&rows, visit);
         Ok(())
