@@ -198,33 +198,35 @@ fn floors(path: &std::path::Path, point: f64, whole: f64, reverse: f64, durable:
     drop(table);
     drop(transaction);
 
-    // The same rows again: what the last block wrote, put once more in the same mode.
+    // As many rows of each table as a document writes, spread as its are, put again in the same mode. They are
+    // gathered before the clock runs.
+    let mut tables = Vec::new();
+    let transaction = database.begin_read().unwrap();
+    for name in ["fwd", "post", "opst", "log", "meta"] {
+        let definition: Table = TableDefinition::new(name);
+        let table = transaction.open_table(definition).unwrap();
+        let spread: &[usize] = match name {
+            "post" => &[0, 700, 1_400, 2_100, 2_800, 3_500],
+            "opst" => &[0, 700, 1_400, 2_100],
+            _ => &[0],
+        };
+        let rows: Vec<_> = spread
+            .iter()
+            .map(|at| {
+                let (key, value) = table.iter().unwrap().rev().nth(*at).unwrap().unwrap();
+                (key.value().to_vec(), value.value().to_vec())
+            })
+            .collect();
+        tables.push((definition, rows));
+    }
+    drop(transaction);
     let bare = median(1, || {
         let mut transaction = database.begin_write().unwrap();
         transaction.set_durability(Durability::Immediate).unwrap();
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
-        for name in ["fwd", "post", "opst", "log", "meta"] {
-            let definition: Table = TableDefinition::new(name);
-            let mut table = transaction.open_table(definition).unwrap();
-            let rows = match name {
-                "post" => 6,
-                "opst" => 4,
-                _ => 1,
-            };
-            let row = |n: u64| {
-                let (key, value) = match name {
-                    "fwd" | "log" | "meta" => table.iter().unwrap().next_back().unwrap().unwrap(),
-                    _ => table
-                        .iter()
-                        .unwrap()
-                        .nth(usize::try_from(n * 700).unwrap())
-                        .unwrap()
-                        .unwrap(),
-                };
-                (key.value().to_vec(), value.value().to_vec())
-            };
-            let rows: Vec<_> = (0..rows).map(row).collect();
+        for (definition, rows) in &tables {
+            let mut table = transaction.open_table(*definition).unwrap();
             for (key, value) in rows {
                 table.insert(key.as_slice(), value.as_slice()).unwrap();
             }
