@@ -92,7 +92,9 @@ impl Session {
         } else {
             let clock = self.database.clock();
             let (facts, policy) = (&self.state.snapshot, &self.state.policy);
-            request.judge(self.auth(), facts, policy, clock.now_ms(), &budget(clock))?
+            let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
+            let limit = budget(clock, reads.steps_max());
+            request.judge(self.auth(), facts, policy, clock.now_ms(), &limit)?
         };
         let token = self.tokens.keys().sign(&Grant {
             subject: grant.auth,

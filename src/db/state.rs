@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::error::{Error, ErrorKind};
 use crate::base::limits::{
-    REQUEST_SECONDS_MAX, REQUEST_STEPS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
+    REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
@@ -34,10 +34,10 @@ pub(super) enum Author {
     Bearer(Arc<Identity>),
 }
 
-/// The budget of one request.
-pub(super) fn budget(clock: &Arc<dyn Clock>) -> Budget {
+/// The budget of one request that may take `steps_max` steps.
+pub(super) fn budget(clock: &Arc<dyn Clock>, steps_max: u64) -> Budget {
     let deadline = Deadline::after(clock, Duration::from_secs(REQUEST_SECONDS_MAX));
-    Budget::new(REQUEST_STEPS_MAX, Some(deadline))
+    Budget::new(steps_max, Some(deadline))
 }
 
 impl Author {

@@ -77,7 +77,7 @@ impl View {
         let schema = self.state.policy.schema();
         let query = Query::parse(text)?;
         let now_ms = self.clock.now_ms();
-        let limit = budget(&self.clock);
+        let limit = budget(&self.clock, self.reads.steps_max());
         let basis = self.basis(query.when(), now_ms)?;
         let snapshot = &self.state.snapshot;
         let json = if basis == snapshot.basis() {

@@ -104,9 +104,8 @@ impl Writer {
             answer,
         } in jobs
         {
-            let limit = budget(&self.clock);
             let now_ms = self.clock.now_ms().max(group.head.instant_ms);
-            match group.stage(&author, work, incarnation, now_ms, &limit) {
+            match group.stage(&author, work, incarnation, now_ms, &self.clock) {
                 Ok(staged) => done.push((answer, staged)),
                 // Who asked may be gone; the answer then is nobody's.
                 Err(error) => drop(answer.send(Err(error))),
@@ -184,10 +183,14 @@ impl Group {
         work: Work,
         incarnation: Incarnation,
         now_ms: i64,
-        budget: &Budget,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Done, Error> {
         author.admit(&self.facts, &self.policy, now_ms)?;
         let auth = author.auth();
+        let writes = self
+            .policy
+            .permissions(auth, &Op::transact(), &self.facts)?;
+        let budget = &budget(clock, writes.steps_max());
         match work {
             Work::Mint { request, id } => {
                 let grant = request.judge(auth, &self.facts, &self.policy, now_ms, budget)?;

@@ -71,6 +71,7 @@ pub mod predicate {
     pub const AUTH_DOC: PredicateId = PredicateId(66);
     pub const AUTH_TYPE: PredicateId = PredicateId(67);
     pub const AUTH_AUTHORITY: PredicateId = PredicateId(68);
+    pub const AUTH_FUEL: PredicateId = PredicateId(69);
 
     pub const ROLE_ID: PredicateId = PredicateId(70);
     pub const ROLE_DOC: PredicateId = PredicateId(71);

@@ -11,9 +11,10 @@ use std::sync::{Arc, RwLock};
 
 use super::rule::{Effect, Rule};
 use crate::base::Budget;
+use crate::base::limits::REQUEST_STEPS_MAX;
 use crate::lang::{Context, Previous, Reach, Val};
 use crate::model::system::{ROOT_ROLE, predicate};
-use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, ValueRef};
+use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, Value, ValueRef};
 use crate::schema::Schema;
 
 /// What is asked for.
@@ -65,6 +66,7 @@ pub(super) enum Plan {
 pub struct Permissions {
     auth: SubjectId,
     user: Option<SubjectId>,
+    steps_max: u64,
     op: Op,
     is_root: bool,
     has_allow: bool,
@@ -179,6 +181,7 @@ impl Permissions {
         let mut permissions = Self {
             auth,
             user,
+            steps_max: steps_max(auth, facts)?,
             op: op.clone(),
             is_root,
             has_allow,
@@ -263,6 +266,11 @@ impl Permissions {
     /// The lowest `_user` of the auth.
     pub fn user(&self) -> Option<SubjectId> {
         self.user
+    }
+
+    /// The steps that one request may take: the product's bound, or the auth's own `_auth/fuel` if that is less.
+    pub fn steps_max(&self) -> u64 {
+        self.steps_max
     }
 
     /// Whether the auth holds the root role.
@@ -419,6 +427,15 @@ impl Plan {
 
 fn ids(rules: &[Arc<Rule>]) -> Vec<SubjectId> {
     rules.iter().map(|rule| rule.id).collect()
+}
+
+fn steps_max(auth: SubjectId, facts: &dyn Facts) -> Result<u64, Error> {
+    let own = facts.value_list(auth, predicate::AUTH_FUEL)?;
+    let own = own.first().and_then(|fuel| match fuel {
+        Value::Int(fuel) => Some(u64::try_from(*fuel).unwrap_or(0)),
+        _ => None,
+    });
+    Ok(own.unwrap_or(REQUEST_STEPS_MAX).min(REQUEST_STEPS_MAX))
 }
 
 /// The refs of one subject and predicate.

@@ -890,3 +890,25 @@ fn a_transaction_is_seen_by_the_auth_that_made_it() {
         usize::try_from(number).unwrap()
     );
 }
+
+#[test]
+fn the_fuel_of_an_auth_bounds_each_of_its_requests() {
+    let db = with_rules(&[rule("all", "doc", &["*"], "true", &["all"])]);
+    let steps = |auth: &str| {
+        let answer = db.database.view(auth).unwrap().query(&docs().to_string());
+        answer.map_err(|error| (error.code(), error.message().to_owned()))
+    };
+    let needed = steps("root").unwrap().fuel.unwrap();
+    let fuel = |fuel: u64| db.root(&json!([{"_id": ["_auth/id", "ann"], "fuel": fuel}]));
+    fuel(needed);
+    assert!(steps("ann").is_ok());
+    // Ann sees less than root, and so needs less: the edge is somewhere below.
+    let enough = (1..=needed).find(|steps_max| {
+        fuel(*steps_max);
+        steps("ann").is_ok()
+    });
+    let short = enough.unwrap() - 1;
+    fuel(short);
+    let exceeded = format!("the request needs more than {short} steps");
+    assert_eq!(steps("ann"), Err(("db/exceeded-cost", exceeded)));
+}
