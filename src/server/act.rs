@@ -17,12 +17,11 @@ use axum::response::Response;
 
 use super::bearer::{Credential, credential};
 use super::body;
-use super::door::{Door, Mode, milliseconds};
+use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
 use super::problem::Refusal;
 use super::request_id::RequestId;
-use super::serve::Peer;
 use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;
 use crate::db::{self, Folder, Session};

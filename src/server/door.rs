@@ -1,5 +1,6 @@
 //! What every request is handed: the data, the mode, the clock, and the turns at the work.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ pub enum Mode {
     /// Root, if the request comes from this machine by hand.
     Open,
 }
+
+/// The other end of a connection, as the system says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// What every request is handed.
 pub(super) struct Door {

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::door::{Door, Mode};
+use super::door::{Door, Mode, Peer};
 use super::error::Error;
 use super::open::is_loopback;
 use super::request_id::Ids;
@@ -61,10 +61,6 @@ pub struct Server {
 /// Stops a server.
 #[derive(Clone, Debug)]
 pub struct Stopper(watch::Sender<bool>);
-
-/// The other end of a connection, as the system says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 impl Server {
     /// Checks the configuration and begins to listen.
