@@ -1,0 +1,43 @@
+//! Reads the arguments, makes the one call, and ends with the code that follows from it.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use super::arguments::{Arguments, Command, TokenCommand};
+use super::exit::Exit;
+use super::{serve, token};
+
+/// Runs the command that the arguments name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Help and version are asked for and go to standard output; the rest is wrong usage.
+            let exit = if usage.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
+            return match usage.print() {
+                Ok(()) => exit.into(),
+                Err(_) => Exit::Failed.into(),
+            };
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Token {
+            command: TokenCommand::Root(arguments),
+        } => token::root(&arguments),
+    };
+    match done {
+        Ok(()) => Exit::Ok.into(),
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "solon: {error}");
+            error.exit().into()
+        }
+    }
+}
