@@ -39,6 +39,14 @@ pub mod replica;
 pub mod schema;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod store;
 pub mod token;
 pub mod transact;
 pub mod wire;
+
+pub use db::{Answer, Database, Error, ErrorKind, Folder, Options, Receipt, Session, View};
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

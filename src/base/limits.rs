@@ -51,7 +51,7 @@ pub const RULE_SET_MAX: usize = 100_000;
 pub const RULE_STRING_BYTES_MAX: usize = 64 * 1024;
 
 /// The compiled size of a literal pattern, bytes.
-pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
+pub const PATTERN_BYTES_MAX: usize = 256 * 1024;
 
 /// Steps of one request: about a second of a busy core.
 pub const REQUEST_STEPS_MAX: u64 = 10_000_000;

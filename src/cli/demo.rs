@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::Error;
 use crate::db::Folder;
 use crate::db::demo::{Example, kinds};
-use crate::db::demo_load::{Loaded, load_demo};
+use crate::db::{Loaded, load_demo};
 
 /// How long the tokens that are shown are good, seconds.
 const TOKEN_SECONDS: u64 = 3_599;

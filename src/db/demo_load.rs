@@ -5,7 +5,9 @@
 //! the last of them.
 
 use super::demo::{MARKER, SEED, Step, VERSION, transactions};
-use super::{Error, ErrorKind, Folder, Session};
+use super::error::{Error, ErrorKind};
+use super::folder::Folder;
+use super::session::Session;
 
 /// What loading came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

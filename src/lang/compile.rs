@@ -22,6 +22,9 @@ use crate::base::limits::{
 use crate::model::system::predicate::TAG_ID;
 use crate::model::{Names, PredicateId, PredicateName, SubjectId, ValueType};
 
+/// How many nodes a pattern counts for, beside its own: to compile one takes as long as to compile many nodes.
+const PATTERN_NODES: usize = 32;
+
 /// A function as it was compiled, and what was learned of it.
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -293,6 +296,9 @@ impl Compiler<'_> {
             }),
             (Builtin::ReFind, [text, subject]) => {
                 let (literal, at, within) = self.literal(text, scope, "a literal pattern")?;
+                for _ in 0..PATTERN_NODES {
+                    self.count(at, within)?;
+                }
                 let pattern =
                     pattern(&literal).map_err(|why| within.error(at, Problem::Pattern { why }))?;
                 Ok(Node::ReFind {

@@ -51,6 +51,30 @@ impl<'a> Evaluation<'a> {
 
     /// `true` or `false`; any other value and absence are faults.
     pub(super) fn truth(self, function: &'static str, node: &Node) -> Result<bool, Stop> {
+        // What gives truth gives it without a detour by a value.
+        match node {
+            Node::Literal(Val::Bool(it)) => {
+                self.spend(1)?;
+                return Ok(*it);
+            }
+            Node::And(items) => {
+                self.spend(1)?;
+                return self.all("and", items, false);
+            }
+            Node::Or(items) => {
+                self.spend(1)?;
+                return self.all("or", items, true);
+            }
+            Node::SubjectHasBearer {
+                read,
+                bearer,
+                written,
+            } => {
+                self.spend(1)?;
+                return self.subject_has_bearer(*read, *bearer, *written);
+            }
+            _ => {}
+        }
         match self.value(node)? {
             Val::Bool(it) => Ok(it),
             Val::Nil => Err(Fault::NoTruth { function }.into()),
@@ -125,14 +149,21 @@ impl<'a> Evaluation<'a> {
                 function,
                 items,
             } => {
-                let values = self.values(items)?;
+                let (two, more);
+                let values = if let [a, b] = items.as_slice() {
+                    two = [self.value(a)?, self.value(b)?];
+                    two.as_slice()
+                } else {
+                    more = self.values(items)?;
+                    more.as_slice()
+                };
                 if *absence == Absence::Fault && values.iter().any(Val::is_nil) {
                     return Err(Fault::Absent { function }.into());
                 }
-                Ok(Val::Bool(compare(*comparison, function, &values)?))
+                Ok(Val::Bool(compare(*comparison, function, values)?))
             }
-            Node::And(items) => self.all("and", items, false),
-            Node::Or(items) => self.all("or", items, true),
+            Node::And(items) => self.all("and", items, false).map(Val::Bool),
+            Node::Or(items) => self.all("or", items, true).map(Val::Bool),
             Node::Not(of) => Ok(Val::Bool(!self.truth("not", of)?)),
             Node::Boolean(of) => Ok(Val::Bool(!matches!(
                 self.value(of)?,
@@ -191,11 +222,11 @@ impl<'a> Evaluation<'a> {
     }
 
     /// `and` (the decisive value is false) and `or` (it is true): decided by one such value, even beside faults.
-    fn all(self, function: &'static str, items: &[Node], decisive: bool) -> Result<Val, Stop> {
+    fn all(self, function: &'static str, items: &[Node], decisive: bool) -> Result<bool, Stop> {
         let mut fault = None;
         for item in items {
             match self.truth(function, item) {
-                Ok(truth) if truth == decisive => return Ok(Val::Bool(decisive)),
+                Ok(truth) if truth == decisive => return Ok(decisive),
                 Ok(_) => {}
                 Err(Stop::Fault(it)) => {
                     fault.get_or_insert(it);
@@ -203,7 +234,7 @@ impl<'a> Evaluation<'a> {
                 Err(stop) => return Err(stop),
             }
         }
-        fault.map_or(Ok(Val::Bool(!decisive)), |it| Err(it.into()))
+        fault.map_or(Ok(!decisive), |it| Err(it.into()))
     }
 
     fn subject_has_bearer(

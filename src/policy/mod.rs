@@ -1,6 +1,6 @@
 //! Auth → roles → rules → decision, and the permitted view.
 //!
-//! The law stands in DESIGN 5; each of its points has tests that bear its number. Deny is the default in the shape
+//! The law stands in docs/policy.md; each of its points has tests that bear its number. Deny is the default in the shape
 //! of this code: nothing here returns "allowed" but where a rule said `true`, or the law itself names the case.
 //!
 //! Knows neither queries nor disk. Rules read with the eyes of root; everything handed out goes through [`View`].

@@ -312,6 +312,7 @@ mod tests {
     use crate::model::{Empty, Overlay, T};
     use crate::schema::bootstrap;
 
+    #[allow(clippy::needless_pass_by_value, reason = "it keeps the rows short")]
     fn check(value_type: ValueType, json: &str, expected: Option<Value>) {
         let json = Json::read(json).unwrap();
         assert_eq!(

@@ -231,7 +231,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
 /// A number that serde_json hands over as text.
 fn number<E: serde::de::Error>(text: &str) -> Result<Json, E> {
-    if let Ok(whole) = text.parse() {
+    // Without that feature `-0` comes as a double, because no int can hold its sign.
+    if let Ok(whole) = text.parse()
+        && text != "-0"
+    {
         return Ok(Json::Int(whole));
     }
     if let Ok(whole) = text.parse() {
@@ -412,6 +415,7 @@ mod tests {
         assert_eq!(read("12"), Ok(Json::Int(12)));
         assert_eq!(read("18446744073709551615"), Ok(Json::UInt(u64::MAX)));
         assert_eq!(read("1.25"), Ok(Json::Double(1.25)));
+        assert_eq!(read("-0"), Ok(Json::Double(-0.0)));
         assert!(read("1e999").is_err());
         assert!(read("x").is_err());
     }

@@ -3,13 +3,22 @@
 //! Knows neither permissions nor disk: it is handed a `&dyn Facts` and cannot tell a snapshot from a permitted view,
 //! so that the filter cannot be forgotten. What it does not see may exist elsewhere; it never says that it does not.
 
+mod basic;
+mod crawl;
 mod error;
+mod filter;
+mod find;
 mod input;
 mod json;
 mod output;
 mod pointer;
+mod reader;
+mod select;
+#[cfg(test)]
+mod tests;
 mod when;
 
+pub use basic::Query;
 pub use error::Error;
 pub use input::{Misfit, identity, tag_named, value_of};
 pub use json::Json;

@@ -60,7 +60,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The short name of a tag: what stands after the colon of its `_tag/id`.
-fn tag_name(tag: SubjectId, facts: &dyn Facts) -> Result<Option<String>, Error> {
+pub(super) fn tag_name(tag: SubjectId, facts: &dyn Facts) -> Result<Option<String>, Error> {
     let mut name = None;
     facts.values(tag, predicate::TAG_ID, &mut |fact| {
         if let ValueRef::String(id) = fact.o {

@@ -84,7 +84,7 @@ pub struct Schema {
     functions: HashMap<Arc<str>, StoredFunction>,
 }
 
-/// Predicates that are in no answer, filter, receipt, block, explanation or rule function (DESIGN 2).
+/// Predicates that are in no answer, filter, receipt, block, explanation or rule function.
 const SEALED: [PredicateId; 5] = [
     predicate::AUTH_PASSWORD,
     predicate::AUTH_SECRET,

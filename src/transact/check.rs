@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::Ground;
 use super::error::{Error, Problem};
+use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
 use super::staged::{Staged, Tempid};

@@ -1,4 +1,4 @@
-//! The law of DESIGN 5, transcribed literally and slowly, against the room `policy` on random worlds.
+//! The law of rules, transcribed literally and slowly, against the room `policy` on random worlds.
 //!
 //! Nothing here is fast or clever on purpose: facts are a plain list, rules are plain structs with closures, and
 //! each point of the law is one function that bears its number.
@@ -16,7 +16,7 @@ use solon::model::{
 use solon::policy::{Cause, Op, Policy, StagedFlake, View, judge_writes};
 use solon::schema::{Schema, bootstrap};
 
-use crate::support::Rng;
+use crate::support::random::Random;
 
 const DOC: u64 = 20;
 const TEAM: u64 = 21;
@@ -136,7 +136,8 @@ fn system(c: u64) -> bool {
 }
 
 impl World {
-    fn random(rng: &mut Rng) -> Self {
+    #[expect(clippy::too_many_lines, reason = "one world, made in one order")]
+    fn random(rng: &mut Random) -> Self {
         let mut list: List = BTreeSet::new();
         for flake in bootstrap().unwrap() {
             list.insert((flake.s, flake.p, flake.o));
@@ -191,7 +192,7 @@ impl World {
         }
         let roles: Vec<Vec<usize>> = (0..4)
             .map(|n| {
-                let of: BTreeSet<usize> = (0..1 + rng.below(4)).map(|_| rng.index(10)).collect();
+                let of: BTreeSet<usize> = (0..=rng.below(4)).map(|_| rng.index(10)).collect();
                 list.insert((
                     subject(7, 1001 + n),
                     predicate::ROLE_ID,
@@ -393,7 +394,7 @@ fn schema_facts(list: &mut List, tags: &BTreeMap<String, SubjectId>) {
     }
 }
 
-fn doc_facts(rng: &mut Rng, users: &[SubjectId]) -> Vec<(PredicateId, Value)> {
+fn doc_facts(rng: &mut Random, users: &[SubjectId]) -> Vec<(PredicateId, Value)> {
     let mut facts = Vec::new();
     if rng.below(3) > 0 {
         facts.push((OWNER, Value::Ref(users[rng.index(3)])));
@@ -419,7 +420,7 @@ fn function(n: usize) -> SubjectId {
     }
 }
 
-fn random_rule(rng: &mut Rng, id: SubjectId) -> Rule {
+fn random_rule(rng: &mut Random, id: SubjectId) -> Rule {
     let collection = [
         None,
         Some(DOC),
@@ -441,7 +442,7 @@ fn random_rule(rng: &mut Rng, id: SubjectId) -> Rule {
             .map(|(p, _)| *p)
             .collect();
         Some(
-            (0..1 + rng.below(2))
+            (0..=rng.below(2))
                 .map(|_| of[rng.index(of.len())])
                 .collect(),
         )
@@ -460,7 +461,7 @@ fn random_rule(rng: &mut Rng, id: SubjectId) -> Rule {
         is_default,
         ops: ops[rng.index(5)].into_iter().collect(),
         is_deny: rng.below(6) == 0,
-        functions: (0..1 + rng.below(2))
+        functions: (0..=rng.below(2))
             .map(|_| rng.index(FUNCTIONS.len()))
             .collect(),
     }
@@ -583,7 +584,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn oracle_a_view_shows_exactly_what_the_law_shows() {
     for seed in seeds() {
-        let world = World::random(&mut Rng::new(seed));
+        let world = World::random(&mut Random::new(seed));
         let facts = world.facts();
         let schema = Arc::new(Schema::load(&facts).unwrap());
         let policy = Policy::new(Arc::clone(&schema));
@@ -630,7 +631,7 @@ fn oracle_what_is_hidden_changes_no_reading() {
         (lines, budget.spent())
     };
     for seed in seeds() {
-        let mut rng = Rng::new(seed);
+        let mut rng = Random::new(seed);
         let world = World::random(&mut rng);
         for index in 0..4 {
             // Take out a title that nobody's rules can be read from, and that this auth does not see.
@@ -705,7 +706,7 @@ fn may_write(world: &World, auth: usize, flakes: &[Flake], index: usize) -> bool
 fn oracle_a_write_is_judged_on_the_states_the_law_names() {
     let (mut allowed, mut refused) = (0, 0);
     for seed in seeds() {
-        let mut rng = Rng::new(seed);
+        let mut rng = Random::new(seed);
         let world = World::random(&mut rng);
         let facts = world.facts();
         let schema = Arc::new(Schema::load(&facts).unwrap());
@@ -744,9 +745,9 @@ fn oracle_a_write_is_judged_on_the_states_the_law_names() {
                     "seed {seed}, auth {index}, flakes {flakes:?}"
                 );
                 if refused_at.is_some() {
-                    refused += 1
+                    refused += 1;
                 } else {
-                    allowed += 1
+                    allowed += 1;
                 }
             }
         }
@@ -758,7 +759,7 @@ fn oracle_a_write_is_judged_on_the_states_the_law_names() {
 }
 
 /// Some flakes as a transaction would stage them: on documents that exist, and on new ones.
-fn random_flakes(rng: &mut Rng, world: &World, users: &[SubjectId]) -> Vec<Flake> {
+fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Flake> {
     let mut flakes: Vec<Flake> = Vec::new();
     let add = |flakes: &mut Vec<Flake>, s, p, o: Value, op| {
         let known = world.list.contains(&(s, p, o.clone()));
@@ -769,7 +770,7 @@ fn random_flakes(rng: &mut Rng, world: &World, users: &[SubjectId]) -> Vec<Flake
             flakes.push(Flake { s, p, o, op });
         }
     };
-    for _ in 0..1 + rng.below(3) {
+    for _ in 0..=rng.below(3) {
         let n = rng.below(11);
         let s = subject(DOC, n);
         for (p, o) in doc_facts(rng, users) {
@@ -801,7 +802,7 @@ fn random_flakes(rng: &mut Rng, world: &World, users: &[SubjectId]) -> Vec<Flake
                     p,
                     o,
                     op: FlakeOp::Assert,
-                })
+                });
             };
             add(s, DOC_TEAM, Value::Ref(team));
             add(team, LEAD, Value::Ref(users[rng.index(3)]));
@@ -812,7 +813,7 @@ fn random_flakes(rng: &mut Rng, world: &World, users: &[SubjectId]) -> Vec<Flake
 
 #[test]
 fn the_root_role_is_known_by_its_id() {
-    let world = World::random(&mut Rng::new(1));
+    let world = World::random(&mut Random::new(1));
     assert!(
         world
             .list

@@ -1,5 +1,8 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
-mod rng;
+mod database;
+pub mod disk;
+pub mod naive;
+pub mod random;
 
-pub use rng::Rng;
+pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};

@@ -1,0 +1,58 @@
+//! What comes back: an answer to a query, the receipt of a transaction, a token.
+
+use crate::model::{Flake, SubjectId, T};
+pub use crate::transact::Tempid;
+
+/// The answer to a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer as JSON text.
+    pub body: String,
+    /// The number of the newest block it includes.
+    pub block: u64,
+    /// The steps it took; told to root alone (law 15).
+    pub fuel: Option<u64>,
+}
+
+/// What a transaction did, as far as its author may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the tempids came to, in the order of their first use.
+    pub tempids: Vec<(String, Tempid)>,
+    /// The block, which is the transaction's own.
+    pub block: T,
+    /// The block's hash, hex.
+    pub hash: String,
+    /// The block's instant, Unix milliseconds.
+    pub instant_ms: i64,
+    /// The author's `_auth/id`, or its subject id if it has none.
+    pub auth: String,
+    /// The transaction's id, hex: SHA-256 of author, nonce and body.
+    pub id: String,
+    /// The length of the request, bytes.
+    pub bytes: usize,
+    /// The flakes, by subject, predicate and object.
+    pub flakes: Vec<Flake>,
+    /// The steps it took; told to root alone (law 15).
+    pub fuel: Option<u64>,
+}
+
+/// A token that was minted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// The token.
+    pub token: String,
+    /// How long it is good, seconds; `None` is without end.
+    pub expires_in: Option<u64>,
+    /// Whom it names.
+    pub auth: SubjectId,
+}
+
+impl std::fmt::Debug for Minted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Minted")
+            .field("expires_in", &self.expires_in)
+            .field("auth", &self.auth)
+            .finish_non_exhaustive()
+    }
+}

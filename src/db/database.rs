@@ -1,0 +1,377 @@
+//! One database: one file, one writer, any number of readers.
+
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use sha2::{Digest as _, Sha256};
+
+use super::answer::Receipt;
+use super::error::{Error, ErrorKind};
+use super::mint;
+use super::state::{Author, State};
+use super::view::View;
+use super::writer::{Done, Job, Work, Writer, random};
+use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
+use crate::base::{Clock, SystemClock};
+use crate::model::system::{ROOT_AUTH, predicate};
+use crate::model::{Commit, Digest, Facts, Head, Incarnation, SubjectId, T, ValueRef};
+use crate::policy::Policy;
+use crate::replica::Embedded;
+use crate::schema::{Schema, bootstrap};
+use crate::store::{Store, Verified, seal};
+use crate::transact::parse;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The `iss` of tokens, in place of the id that is made with the keys.
+    pub issuer: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::new()),
+            issuer: None,
+        }
+    }
+}
+
+/// How an auth is named: by its subject id, or by its `_auth/id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthName {
+    /// A subject id.
+    Subject(SubjectId),
+    /// An `_auth/id`.
+    Id(String),
+}
+
+impl From<SubjectId> for AuthName {
+    fn from(subject: SubjectId) -> Self {
+        Self::Subject(subject)
+    }
+}
+
+impl From<&str> for AuthName {
+    fn from(id: &str) -> Self {
+        Self::Id(id.to_owned())
+    }
+}
+
+impl From<String> for AuthName {
+    fn from(id: String) -> Self {
+        Self::Id(id)
+    }
+}
+
+/// A database. Cheap to clone; the last clone that goes stops the writer.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let db = solon::Database::open(dir.path().join("app.redb"))?;
+/// db.transact(r#"[{"_id": "_collection", "name": "note"},
+///                 {"_id": "_predicate", "name": "note/text", "type": "string"}]"#)?;
+/// db.transact(r#"[{"_id": "note", "text": "hello"}]"#)?;
+/// let answer = db.root().query(r#"{"select": ["text"], "from": "note"}"#)?;
+/// assert!(answer.body.contains("hello"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    state: Arc<ArcSwap<State>>,
+    clock: Arc<dyn Clock>,
+    /// Taken when the database closes.
+    jobs: Mutex<Option<SyncSender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Database {
+    /// Opens the database in the file at `path`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` if another process has it open or the disk does not answer, `Invalid` if the file is no
+    /// database of this format, `Corrupt` if it is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path, &Options::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let store = if path
+            .try_exists()
+            .map_err(|error| Error::unavailable(error.to_string()))?
+        {
+            Store::open(path)?
+        } else {
+            Store::create(path, Incarnation(random()?))?
+        };
+        Self::start(store, options)
+    }
+
+    /// Starts a database on a store that is open. Tests bring a disk of their own by this.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    #[doc(hidden)]
+    pub fn start(store: Store, options: &Options) -> Result<Self, Error> {
+        // A file whose first block was never written is a database that was never made.
+        if store.head().t == T(0) {
+            let clock = &options.clock;
+            let commit = Commit {
+                t: T(1),
+                instant_ms: clock.now_ms(),
+                auth: ROOT_AUTH,
+                id: Digest(Sha256::digest(random()?).into()),
+                secret: random()?,
+                flakes: bootstrap()?,
+            };
+            let sealed = seal(store.incarnation(), &store.head(), commit)?;
+            store.append(&[sealed])?;
+        }
+        let store = Arc::new(store);
+        let snapshot = store.snapshot()?;
+        let schema = Arc::new(Schema::load(&snapshot)?);
+        let policy = Arc::new(Policy::new(schema));
+        let state = Arc::new(ArcSwap::from_pointee(State { snapshot, policy }));
+        let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
+        let writer = Writer {
+            store: Arc::clone(&store),
+            state: Arc::clone(&state),
+            sequencer: Box::new(Embedded),
+            clock: Arc::clone(&options.clock),
+        };
+        let writer = std::thread::Builder::new()
+            .name("solon-writer".to_owned())
+            .spawn(move || writer.run(&work))
+            .map_err(|error| Error::unavailable(error.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                state,
+                clock: Arc::clone(&options.clock),
+                jobs: Mutex::new(Some(jobs)),
+                writer: Mutex::new(Some(writer)),
+            }),
+        })
+    }
+
+    /// Makes a transaction as root.
+    ///
+    /// # Errors
+    /// The first of the documented order of checks; nothing is written then.
+    pub fn transact(&self, text: &str) -> Result<Receipt, Error> {
+        self.transact_by(Author::Auth(ROOT_AUTH), text)
+    }
+
+    /// Makes a transaction as an auth, whom the calling program vouches for.
+    ///
+    /// # Errors
+    /// As [`Database::transact`]; `NotFound` if there is no such auth.
+    pub fn transact_as(&self, auth: impl Into<AuthName>, text: &str) -> Result<Receipt, Error> {
+        let auth = self.auth(auth)?;
+        self.transact_by(Author::Auth(auth), text)
+    }
+
+    /// What root sees, at the newest state of each query.
+    pub fn root(&self) -> RootView {
+        RootView {
+            database: self.clone(),
+        }
+    }
+
+    /// The newest state as an auth may see it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such auth.
+    pub fn view(&self, auth: impl Into<AuthName>) -> Result<View, Error> {
+        let auth = self.auth(auth)?;
+        View::new(self.state(), auth, &self.inner.clock)
+    }
+
+    /// The subject of an auth.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such auth.
+    pub fn auth(&self, auth: impl Into<AuthName>) -> Result<SubjectId, Error> {
+        let state = self.state();
+        let found = match auth.into() {
+            AuthName::Subject(s) => Some(s),
+            AuthName::Id(id) => state
+                .snapshot
+                .subject_list(predicate::AUTH_ID, ValueRef::String(&id))?
+                .first()
+                .copied(),
+        };
+        let is_auth = |s: &SubjectId| s.collection() == crate::model::system::collection::AUTH;
+        match found.filter(is_auth) {
+            Some(s) if state.snapshot.exists(s)? => Ok(s),
+            _ => Err(Error::new(
+                ErrorKind::NotFound,
+                "db/not-found",
+                "there is no such auth",
+            )),
+        }
+    }
+
+    /// The newest block.
+    pub fn head(&self) -> Head {
+        self.inner.store.head()
+    }
+
+    /// Which life of the database this is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.inner.store.incarnation()
+    }
+
+    /// Reads everything, and compares the log's chain and every table with what the log says.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming what is wrong.
+    pub fn verify(&self) -> Result<Verified, Error> {
+        Ok(self.inner.store.verify()?)
+    }
+
+    /// Makes a new file at `path` with the same blocks, its tables made from the log alone.
+    ///
+    /// # Errors
+    /// `Corrupt` if the log is damaged; `Unavailable` if there is a file, or the disk does not answer.
+    pub fn rebuild(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let into = Store::create(path, self.incarnation())?;
+        drop(Store::rebuild(&self.inner.store, into)?);
+        Ok(())
+    }
+
+    /// Finishes what was accepted and stops the writer. What comes later is `Unavailable`.
+    pub fn close(&self) {
+        drop(self.inner.jobs.lock().ok().and_then(|mut jobs| jobs.take()));
+        let writer = self
+            .inner
+            .writer
+            .lock()
+            .ok()
+            .and_then(|mut writer| writer.take());
+        if let Some(writer) = writer {
+            // A writer that panicked has answered nobody, and nothing it did not acknowledge is promised.
+            drop(writer.join());
+        }
+    }
+
+    /// Whether the writer is there.
+    pub(super) fn can_write(&self) -> Result<(), Error> {
+        match self.inner.jobs.lock() {
+            Ok(jobs) if jobs.is_some() => Ok(()),
+            _ => Err(Error::unavailable("the database is closed")),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    pub(super) fn state(&self) -> Arc<State> {
+        self.inner.state.load_full()
+    }
+
+    pub(super) fn transact_by(&self, author: Author, text: &str) -> Result<Receipt, Error> {
+        if text.len() > BODY_BYTES_MAX {
+            let kind = ErrorKind::Limit(super::error::LimitKind::Body);
+            let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
+            return Err(Error::new(kind, "db/limit", why));
+        }
+        let parsed = parse(text)?;
+        let digest = Digest(Sha256::digest(text.as_bytes()).into());
+        let work = Work::Transact {
+            parsed,
+            text: digest,
+            bytes: text.len(),
+        };
+        match self.ask(author, work)? {
+            Done::Transacted(receipt) => Ok(*receipt),
+            Done::Granted(_) => Err(Error::internal("the writer answered something else")),
+        }
+    }
+
+    pub(super) fn grant_by(
+        &self,
+        author: Author,
+        request: mint::Request,
+        id: String,
+    ) -> Result<mint::Grant, Error> {
+        match self.ask(author, Work::Mint { request, id })? {
+            Done::Granted(grant) => Ok(grant),
+            Done::Transacted(_) => Err(Error::internal("the writer answered something else")),
+        }
+    }
+
+    /// Queues a job and waits for its answer.
+    fn ask(&self, author: Author, work: Work) -> Result<Done, Error> {
+        let (answer, answered) = sync_channel(1);
+        let stopped = || Error::unavailable("the database is closed");
+        let jobs = match self.inner.jobs.lock() {
+            Ok(jobs) => jobs.clone().ok_or_else(stopped)?,
+            Err(_) => return Err(stopped()),
+        };
+        match jobs.try_send(Job {
+            author,
+            work,
+            answer,
+        }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                let why = "too many transactions wait for the writer; try again";
+                return Err(Error::new(ErrorKind::Unavailable, "db/busy", why));
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(stopped()),
+        }
+        drop(jobs);
+        answered.recv().map_err(|_| {
+            Error::unavailable(
+                "the writer stopped; it is not known whether the transaction was made",
+            )
+        })?
+    }
+}
+
+/// Root's view, taken anew for each query.
+#[derive(Clone, Debug)]
+pub struct RootView {
+    database: Database,
+}
+
+impl RootView {
+    /// Answers a query with the eyes of root, on the newest state.
+    ///
+    /// # Errors
+    /// As [`View::query`].
+    pub fn query(&self, text: &str) -> Result<super::answer::Answer, Error> {
+        self.database.view(ROOT_AUTH)?.query(text)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Ok(jobs) = self.jobs.get_mut() {
+            drop(jobs.take());
+        }
+        if let Ok(Some(writer)) = self.writer.get_mut().map(Option::take) {
+            drop(writer.join());
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The embedded API: a database that is opened, written by one writer, and read through views.
+//!
+//! It knows neither HTTP nor async. [`Database`] is one file; [`Folder`] is a data folder, with the keys that sign
+//! tokens and the databases they name.
+//!
+//! INVARIANT(one-writer): one thread stages, seals and commits. It commits in groups, durably, publishes the new
+//! state, and only then answers (law 13: what is acknowledged is seen by every request that starts after).
+
+mod answer;
+mod database;
+pub mod demo;
+mod demo_load;
+mod error;
+mod folder;
+mod mint;
+mod session;
+mod state;
+mod view;
+mod writer;
+
+pub use answer::{Answer, Minted, Receipt, Tempid};
+pub use database::{AuthName, Database, Options};
+pub use demo_load::{Loaded, load_demo};
+pub use error::{Error, ErrorKind, LimitKind};
+pub use folder::{Folder, root_token_from_keys};
+pub use session::Session;
+pub use view::View;

@@ -1,0 +1,117 @@
+//! A request's bearer at one state: what the server asks for every request.
+
+use std::sync::Arc;
+
+use super::answer::{Answer, Minted, Receipt};
+use super::database::Database;
+use super::error::{Error, ErrorKind};
+use super::mint::Request;
+use super::state::{Author, State, budget};
+use super::view::View;
+use crate::model::SubjectId;
+use crate::policy::Op;
+use crate::token::{Grant, TokenId, Verifier};
+
+/// A bearer, admitted at the newest state there was.
+#[derive(Debug)]
+pub struct Session {
+    database: Database,
+    name: Arc<str>,
+    tokens: Arc<Verifier>,
+    state: Arc<State>,
+    author: Author,
+}
+
+impl Session {
+    /// Admits an author at the newest state.
+    pub(super) fn admit(
+        database: Database,
+        name: Arc<str>,
+        tokens: Arc<Verifier>,
+        author: Author,
+    ) -> Result<Self, Error> {
+        let state = database.state();
+        author.admit(&state.snapshot, &state.policy, database.clock().now_ms())?;
+        Ok(Self {
+            database,
+            name,
+            tokens,
+            state,
+            author,
+        })
+    }
+
+    /// The auth that asks.
+    pub fn auth(&self) -> SubjectId {
+        self.author.auth()
+    }
+
+    /// Whether it holds the root role.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` if that cannot be read.
+    pub fn is_root(&self) -> Result<bool, Error> {
+        let facts = &self.state.snapshot;
+        Ok(self
+            .state
+            .policy
+            .permissions(self.auth(), &Op::query(), facts)?
+            .is_root())
+    }
+
+    /// Answers a query, at the state at which the bearer was admitted.
+    ///
+    /// # Errors
+    /// As [`View::query`].
+    pub fn query(&self, body: &str) -> Result<Answer, Error> {
+        let state = Arc::clone(&self.state);
+        View::new(state, self.auth(), self.database.clock())?.query(body)
+    }
+
+    /// Makes a transaction. The bearer is admitted and judged anew at its turn.
+    ///
+    /// # Errors
+    /// As [`Database::transact`].
+    pub fn transact(&self, body: &str) -> Result<Receipt, Error> {
+        self.database.transact_by(self.author.clone(), body)
+    }
+
+    /// Mints a token.
+    ///
+    /// Shape: `{"auth": id or two-tuple | "root": true, "expireSeconds"?, "db"?}`.
+    ///
+    /// # Errors
+    /// `Invalid` for a request that is none; `NotFound` for an auth that is not there or not seen; `Denied` without
+    /// the op `token` at it.
+    pub fn token(&self, body: &str) -> Result<Minted, Error> {
+        let request = Request::parse(body, &self.name)?;
+        let id = TokenId::random()?;
+        let grant = if request.may_need_record() {
+            self.database
+                .grant_by(self.author.clone(), request, id.to_string())?
+        } else {
+            let clock = self.database.clock();
+            let (facts, policy) = (&self.state.snapshot, &self.state.policy);
+            request.judge(self.auth(), facts, policy, clock.now_ms(), &budget(clock))?
+        };
+        let token = self.tokens.keys().sign(&Grant {
+            subject: grant.auth,
+            audience: &self.name,
+            incarnation: self.database.incarnation(),
+            issued_at_s: grant.issued_at_s,
+            lifetime_seconds: grant.lifetime_seconds,
+            id,
+        })?;
+        Ok(Minted {
+            token,
+            expires_in: grant.lifetime_seconds,
+            auth: grant.auth,
+        })
+    }
+}
+
+/// An author that a folder refuses before any database is asked.
+pub(super) fn wrong_database() -> Error {
+    let why = "the token is of another database";
+    Error::new(ErrorKind::Unauthenticated, "db/invalid-token", why)
+}

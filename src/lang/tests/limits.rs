@@ -1,0 +1,234 @@
+//! Each bound of the language, at its edge and one past it.
+
+use super::support::{Memory, book, context, evaluated, facts, judged, person, predicate};
+use crate::base::Budget;
+use crate::base::limits::*;
+use crate::lang::context::Context;
+use crate::lang::error::{Fault, Stop};
+use crate::lang::function::Function;
+use crate::lang::value::Val;
+use crate::model::Value;
+
+/// At the edge it compiles, one past it the error names the bound.
+fn check(at: &str, past: &str, what: &str) {
+    assert!(Function::compile(at, &[], &book()).is_ok(), "{what}");
+    let error = Function::compile(past, &[], &book())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("more than") && error.contains(what),
+        "{error}"
+    );
+}
+
+#[test]
+fn bounds_of_the_text() {
+    let text = |bytes: usize| format!("(not true){}", " ".repeat(bytes - 10));
+    check(
+        &text(RULE_TEXT_BYTES_MAX),
+        &text(RULE_TEXT_BYTES_MAX + 1),
+        "bytes of rule text",
+    );
+    // The outer list, its name, and vectors of 63 beside one that fills up.
+    let nodes = |count: usize| {
+        let mut text = "(count [".to_owned();
+        let mut left = count - 3;
+        while left > 0 {
+            let items = (left - 1).min(63);
+            text = format!("{text}[{}]", "1 ".repeat(items));
+            left -= items + 1;
+        }
+        text + "])"
+    };
+    check(&nodes(RULE_NODES_MAX), &nodes(RULE_NODES_MAX + 1), "nodes");
+    let deep = |depth: usize| format!("{}true{}", "(not ".repeat(depth), ")".repeat(depth));
+    check(&deep(RULE_DEPTH_MAX), &deep(RULE_DEPTH_MAX + 1), "levels");
+    let wide = |count: usize| format!("(== {})", "1 ".repeat(count));
+    check(
+        &wide(RULE_ARITY_MAX),
+        &wide(RULE_ARITY_MAX + 1),
+        "arguments",
+    );
+    let vector = |count: usize| format!("(count [{}])", "1 ".repeat(count));
+    check(
+        &vector(RULE_ARITY_MAX),
+        &vector(RULE_ARITY_MAX + 1),
+        "elements",
+    );
+    let path = |steps: usize| format!("(get-all (?s) [{}])", "\"person/friend\" ".repeat(steps));
+    check(
+        &path(RULE_PATH_STEPS_MAX),
+        &path(RULE_PATH_STEPS_MAX + 1),
+        "steps of a path",
+    );
+}
+
+#[test]
+fn bounds_of_a_symbol_and_of_parameters() {
+    let symbol = |bytes: usize| {
+        let error = Function::compile(&format!("({})", "x".repeat(bytes)), &[], &book());
+        error.unwrap_err().to_string()
+    };
+    assert!(symbol(RULE_SYMBOL_BYTES_MAX).contains("unknown function"));
+    assert!(symbol(RULE_SYMBOL_BYTES_MAX + 1).contains("more than 511 bytes of a symbol"));
+    let params = |count: usize| (0..count).map(|i| format!("p{i}")).collect::<Vec<_>>();
+    assert!(Function::compile("true", &params(RULE_ARITY_MAX), &book()).is_ok());
+    assert!(Function::compile("true", &params(RULE_ARITY_MAX + 1), &book()).is_err());
+}
+
+#[test]
+fn bounds_of_what_calls_become() {
+    let mut book = book();
+    // Each doubles the one before: 2^12 and more at the end, in a hundred bytes each.
+    book.function_is("d0", &[], "(== 1 1)");
+    for i in 1..=30 {
+        book.function_is(
+            &format!("d{i}"),
+            &[],
+            &format!("(and (d{0}) (d{0}))", i - 1),
+        );
+    }
+    assert!(Function::compile("(d9)", &[], &book).is_ok());
+    for name in ["d11", "d12", "d30"] {
+        let error = Function::compile(&format!("({name})"), &[], &book).unwrap_err();
+        assert!(error.to_string().contains("more than"), "{error}");
+    }
+    // Doubling by arguments.
+    book.function_is("e", &["x"], "(== x x)");
+    let nested = format!("{}1{}", "(e ".repeat(14), ")".repeat(14));
+    let error = Function::compile(&nested, &[], &book).unwrap_err();
+    assert!(
+        error.to_string().contains("more than 4096 nodes"),
+        "{error}"
+    );
+    // Exactly at the bound: 60 × 68 nodes, the list, and 15 more.
+    let ones = |count: usize| "1 ".repeat(count);
+    book.function_is("full", &[], &format!("(== {} [{}])", ones(63), ones(1)));
+    // A call, its list, 63 and 2: 67.
+    let fill = |extra: usize| format!("(and {} (== {}))", "(full) ".repeat(61), ones(extra));
+    // The list, 61 × 67, the list, and what is left.
+    let left = RULE_EXPANDED_NODES_MAX - 1 - 61 * 67;
+    assert!(left < 64, "{left}");
+    assert!(Function::compile(&fill(left - 1), &[], &book).is_ok());
+    assert!(Function::compile(&fill(left), &[], &book).is_err());
+    // Calls count as levels: a chain of them cannot take the evaluator's stack.
+    book.function_is("c0", &[], "true");
+    for i in 1..=40 {
+        book.function_is(&format!("c{i}"), &[], &format!("(c{})", i - 1));
+    }
+    assert!(Function::compile("(c31)", &[], &book).is_ok());
+    let error = Function::compile("(c32)", &[], &book).unwrap_err();
+    assert!(error.to_string().contains("more than 32 levels"), "{error}");
+}
+
+#[test]
+fn bounds_of_patterns() {
+    let repeat = |count: usize| format!("(boolean (re-find \"[a-z]{{{count}}}\" \"x\"))");
+    assert_eq!(judged(&repeat(10), &context()), "false");
+    let error = judged(&repeat(10_000), &context());
+    assert!(
+        error.contains("it compiles to more than 262144 bytes"),
+        "{error}"
+    );
+    // A few classes `\w` by Unicode fit; of ASCII many do.
+    let find = |pattern: &str| {
+        judged(
+            &format!("(boolean (re-find {pattern} \"é@b\"))"),
+            &context(),
+        )
+    };
+    assert_eq!(find(r#""\\w+@""#), "true");
+    assert_eq!(find(r#""\\w+@\\w+""#), "true");
+    let classes = |count: usize| format!("\"{}\"", r"\\w".repeat(count));
+    assert!(find(&classes(8)).starts_with("error"));
+    assert_eq!(find(r#""(?-u:\\w)*@(?-u:\\w+)(?-u:\\w)?""#), "true");
+    let many = format!("(and {})", "(boolean (re-find \"a\" \"a\")) ".repeat(64));
+    assert!(Function::compile(&many, &[], &book()).is_ok());
+}
+
+#[test]
+fn bounds_of_texts() {
+    let mut memory = facts();
+    let text = |bytes: usize| "a".repeat(bytes);
+    let handle = |memory: &mut Memory, bytes: usize| {
+        memory.0.retain(|fact| fact.1 != predicate("person/handle"));
+        memory.0.insert((
+            person(0),
+            predicate("person/handle"),
+            Value::string(&text(bytes)),
+        ));
+    };
+    let run = |memory: &Memory, text: &str| {
+        let budget = Budget::new(100_000, None);
+        let function = Function::compile(text, &[], &book()).unwrap();
+        function.evaluate(&[], &context(), memory, &budget)
+    };
+    let get = "(get (?s) \"person/handle\")";
+    for text in [
+        format!("(re-find \"b\" {get})"),
+        format!("(str {get})"),
+        format!("(upper-case {get})"),
+        format!("(lower-case {get})"),
+        format!("(valid-email? {get})"),
+    ] {
+        handle(&mut memory, RULE_STRING_BYTES_MAX);
+        assert!(run(&memory, &text).is_ok(), "{text}");
+        handle(&mut memory, RULE_STRING_BYTES_MAX + 1);
+        let ended = run(&memory, &text);
+        assert!(
+            matches!(ended, Err(Stop::Fault(Fault::TooLarge { .. }))),
+            "{text}"
+        );
+    }
+    // A longer text can be read, counted and compared, at its price.
+    assert_eq!(
+        run(&memory, &format!("(count {get})")),
+        Ok(Val::Int(65_537))
+    );
+}
+
+#[test]
+fn bounds_of_sets() {
+    let mut memory = Memory::default();
+    let friends = i64::try_from(RULE_SET_MAX).unwrap();
+    let run = |memory: &Memory| {
+        let budget = Budget::new(10_000_000, None);
+        let text = "(count (get-all (?s) [\"person/friend\"]))";
+        let function = Function::compile(text, &[], &book()).unwrap();
+        function.evaluate(&[], &Context { ..context() }, memory, &budget)
+    };
+    for number in 1..=u64::try_from(friends).unwrap() {
+        memory.0.insert((
+            person(0),
+            predicate("person/friend"),
+            Value::Ref(person(number)),
+        ));
+    }
+    assert_eq!(run(&memory), Ok(Val::Int(friends)));
+    memory.0.insert((
+        person(0),
+        predicate("person/friend"),
+        Value::Ref(person(200_000)),
+    ));
+    assert!(matches!(
+        run(&memory),
+        Err(Stop::Fault(Fault::TooLarge { .. }))
+    ));
+}
+
+#[test]
+fn places_of_texts_are_characters_and_end_one_past_the_last() {
+    assert_eq!(evaluated("(subs \"añb\" 1 2)", &context()), "\"ñ\"");
+    assert_eq!(evaluated("(subs \"añb\" 3)", &context()), "\"\"");
+    for text in [
+        "(subs \"añb\" 4)",
+        "(subs \"añb\" 2 1)",
+        "(subs \"añb\" -1)",
+        "(subs \"añb\" 0 4)",
+    ] {
+        assert!(
+            evaluated(text, &context()).contains("out of range"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! The basic query: subjects of a collection, or named ones, as objects.
+//!
+//! ```json
+//! {"select": ["*", {"chat/person": ["person/handle"]}], "from": "chat", "where": "chat/instant > 1517437000000",
+//!  "block": 4, "opts": {"limit": 10, "offset": 5, "orderBy": ["DESC", "chat/instant"], "compact": true}}
+//! ```
+//!
+//! 1. Everything but `opts` may stand at the top or, where it is an option, in `opts`, which wins. What is not known
+//!    is refused by its name, and so is what there is not yet.
+//! 2. Errors come in this order: JSON, shape, names in `select`, `from`, `orderBy`, `where`.
+//! 3. `selectOne` answers the first row or `null`. `selectDistinct` answers as `select` does: each row begins with
+//!    its subject's id, so no two are alike.
+//! 4. `prettyPrint` changes nothing: rows are objects already.
+
+use super::crawl::{Crawl, Keys};
+use super::error::Error;
+use super::filter::Filter;
+use super::find::{Find, Origin, find};
+use super::json::Json;
+use super::pointer::Pointer;
+use super::reader::Reader;
+use super::select::{Order, Select, count, invalid, switch};
+use super::when::When;
+use crate::base::Budget;
+use crate::model::Facts;
+use crate::schema::Schema;
+
+/// Keys of queries that there are not yet, at the top or in `opts`.
+const NOT_YET: [&str; 14] = [
+    "bind",
+    "component",
+    "explain",
+    "filter",
+    "groupBy",
+    "having",
+    "history",
+    "optional",
+    "policyAt",
+    "prefixes",
+    "rules",
+    "selectReduced",
+    "union",
+    "vars",
+];
+
+/// A query that has the right shape. Its names are looked up when it runs, in the schema of the basis it asks about.
+#[derive(Clone, Debug)]
+pub struct Query {
+    select: Select,
+    rows: Rows,
+    from: Origin,
+    filter: Option<Filter>,
+    when: Option<When>,
+    options: Options,
+}
+
+/// How rows are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    All,
+    First,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Options {
+    limit: Option<usize>,
+    offset: Option<usize>,
+    order: Option<Order>,
+    compact: Option<bool>,
+}
+
+impl Query {
+    /// Reads a query from JSON text.
+    ///
+    /// # Errors
+    /// `Json`, `InvalidQuery` and `Limit`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::read(&Json::read(text)?)
+    }
+
+    /// Reads a query from JSON, such as one of a multi-query.
+    ///
+    /// # Errors
+    /// `InvalidQuery` with the place of what is wrong; `Limit` for what is too deep or too long.
+    pub fn read(json: &Json) -> Result<Self, Error> {
+        let root = Pointer::root();
+        let Json::Object(members) = json else {
+            return Err(invalid(&root, "a query is an object"));
+        };
+        let mut draft = Draft::default();
+        for (key, value) in members {
+            draft.member(key, value, &root.key(key))?;
+        }
+        let (rows, select) = draft.select.ok_or_else(|| {
+            invalid(
+                &root,
+                "a query has `select`, `selectOne` or `selectDistinct`",
+            )
+        })?;
+        if draft.from.is_none() && draft.filter.is_none() {
+            return Err(invalid(&root, "a query has `from`, `where` or both"));
+        }
+        let (top, opts) = (draft.top, draft.opts);
+        Ok(Self {
+            select,
+            rows,
+            from: draft.from.unwrap_or(Origin::Everything),
+            filter: draft.filter,
+            when: draft.when,
+            options: Options {
+                limit: opts.limit.or(top.limit),
+                offset: opts.offset.or(top.offset),
+                order: opts.order.or(top.order),
+                compact: opts.compact.or(top.compact),
+            },
+        })
+    }
+
+    /// The moment it asks about; none for the newest.
+    pub fn when(&self) -> Option<When> {
+        self.when
+    }
+
+    /// Answers the query from `facts`, which may be a permitted view. `schema` is the one of their basis.
+    ///
+    /// # Errors
+    /// `InvalidCollection`, `InvalidIdentity` and `InvalidQuery` for names that the schema does not have or that
+    /// cannot be used so; `Limit` past a bound on the answer, of which no part is given then; `Facts` if they cannot
+    /// be read, or the budget is spent.
+    pub fn run(&self, facts: &dyn Facts, schema: &Schema, budget: &Budget) -> Result<Json, Error> {
+        let reader = Reader {
+            facts,
+            schema,
+            budget,
+        };
+        let limit = match self.rows {
+            Rows::All => self.options.limit,
+            Rows::First => Some(self.options.limit.unwrap_or(1).min(1)),
+        };
+        let wanted = Find {
+            from: &self.from,
+            filter: self.filter.as_ref(),
+            order: self.options.order.as_ref(),
+            limit,
+            offset: self.options.offset.unwrap_or(0),
+        };
+        self.select.check(schema)?;
+        let found = find(&wanted, &reader)?;
+        let keys = match self.options.compact {
+            Some(true) => Keys::Compact,
+            Some(false) | None => Keys::Written,
+        };
+        let crawl = Crawl::new(&reader);
+        let mut rows = Vec::new();
+        for it in &found {
+            rows.push(crawl.row(it.s, &it.row, &self.select, keys)?);
+        }
+        Ok(match self.rows {
+            Rows::All => Json::Array(rows),
+            Rows::First => rows.pop().unwrap_or(Json::Null),
+        })
+    }
+}
+
+/// A query that is being read.
+#[derive(Default)]
+struct Draft {
+    select: Option<(Rows, Select)>,
+    from: Option<Origin>,
+    filter: Option<Filter>,
+    when: Option<When>,
+    top: Options,
+    opts: Options,
+}
+
+impl Draft {
+    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
+        match key {
+            "select" | "selectOne" | "selectDistinct" => {
+                if self.select.is_some() {
+                    let why = "a query has one of `select`, `selectOne` and `selectDistinct`";
+                    return Err(invalid(at, why));
+                }
+                let rows = if key == "selectOne" {
+                    Rows::First
+                } else {
+                    Rows::All
+                };
+                self.select = Some((rows, Select::read(value, at)?));
+            }
+            "from" => self.from = Some(read_from(value, at)?),
+            "where" => {
+                self.filter = Some(match value {
+                    Json::String(text) => Filter::read(text, at)?,
+                    Json::Array(_) => {
+                        return Err(invalid(at, "a `where` of clauses is not supported yet"));
+                    }
+                    _ => return Err(invalid(at, "a `where` is a text such as `person/age > 20`")),
+                });
+            }
+            "block" => self.when = Some(When::read(value, at)?),
+            "opts" => {
+                let Json::Object(members) = value else {
+                    return Err(invalid(at, "`opts` is an object"));
+                };
+                for (key, value) in members {
+                    self.opts.member(key, value, &at.key(key))?;
+                }
+            }
+            _ => self.top.member(key, value, at)?,
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
+        match key {
+            "limit" => self.limit = Some(count(value, at)?),
+            "offset" => self.offset = Some(count(value, at)?),
+            "orderBy" => self.order = Some(Order::read(value, at)?),
+            "compact" => self.compact = Some(switch(value, at)?),
+            "prettyPrint" => {
+                let _is_pretty = switch(value, at)?;
+            }
+            _ if NOT_YET.contains(&key) => {
+                return Err(invalid(at, &format!("`{key}` is not supported yet")));
+            }
+            _ => return Err(invalid(at, &format!("a query has no `{key}`"))),
+        }
+        Ok(())
+    }
+}
+
+fn read_from(json: &Json, at: &Pointer) -> Result<Origin, Error> {
+    match json {
+        Json::String(name) => Ok(Origin::Named(name.clone())),
+        Json::Int(_) | Json::UInt(_) => Ok(Origin::One(json.clone())),
+        // An array that begins with a name is a two-tuple; any other is a list of subjects.
+        Json::Array(list) => match list.first() {
+            Some(Json::String(_)) => Ok(Origin::One(json.clone())),
+            _ => Ok(Origin::Many(list.clone())),
+        },
+        _ => Err(invalid(
+            at,
+            "`from` is a collection, a predicate, a subject's id, a two-tuple, or an array of the last two",
+        )),
+    }
+}

@@ -1,0 +1,263 @@
+//! The store: one file, one writer, any number of snapshots.
+//!
+//! 1. Whatever was acknowledged is on disk, whole; whatever was not is there whole or not at all.
+//! 2. INVARIANT(durable-ack): `append` answers `Ok` only after both syncs of the commit succeeded.
+//! 3. After a commit that failed, snapshots are still given, of the newest state that was acknowledged; appends
+//!    answer `Unavailable` until the store is opened again.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction};
+
+use super::append;
+use super::block::Sealed;
+use super::disk::{Failure, Latched};
+use super::error::Error;
+use super::key::{Reader, put_uint};
+use super::snapshot::Snapshot;
+use super::table::{FORMAT, FWD, HFWD, HREV, LOG, META, META_FORMAT, META_INCARNATION, OPST, POST};
+use crate::model::{Head, Incarnation};
+
+/// A database file that is open.
+pub struct Store {
+    incarnation: Incarnation,
+    database: Database,
+    failure: Failure,
+    newest: Mutex<Snapshot>,
+    writer: Mutex<Writer>,
+}
+
+/// The one writer.
+#[derive(Debug)]
+struct Writer {
+    head: Head,
+    poison: Option<String>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Makes a new store at `path`.
+    ///
+    /// # Errors
+    /// `Exists` if the file holds a database, `NotOurs` if it holds anything else, `InUse`, `Unavailable`.
+    pub fn create(path: impl AsRef<Path>, incarnation: Incarnation) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
+        sync_name(path)?;
+        Ok(store)
+    }
+
+    /// Opens the store at `path`.
+    ///
+    /// # Errors
+    /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let backend = file(path.as_ref(), Missing::Refused)?;
+        if backend.len().map_err(io_error)? == 0 {
+            return Err(Error::NotOurs);
+        }
+        Self::open_on(backend)
+    }
+
+    /// [`Store::create`] on something that is not a file.
+    pub fn create_on(
+        backend: impl StorageBackend,
+        incarnation: Incarnation,
+    ) -> Result<Self, Error> {
+        let failure = Failure::default();
+        let database = database(backend, &failure)?;
+        // A file without tables is one whose creation was cut short.
+        let transaction = database.begin_read()?;
+        if transaction.list_tables()?.next().is_some() {
+            return Err(Error::Exists);
+        }
+        drop(transaction);
+        let transaction = begin(&database)?;
+        for table in [FWD, POST, OPST, HFWD, HREV, LOG] {
+            transaction.open_table(table)?;
+        }
+        let mut format = Vec::new();
+        put_uint(&mut format, FORMAT);
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(META_FORMAT, format.as_slice())?;
+        meta.insert(META_INCARNATION, incarnation.0.as_slice())?;
+        drop(meta);
+        transaction.commit()?;
+        Self::of(database, failure)
+    }
+
+    /// [`Store::open`] on something that is not a file.
+    pub fn open_on(backend: impl StorageBackend) -> Result<Self, Error> {
+        let failure = Failure::default();
+        let database = database(backend, &failure)?;
+        Self::of(database, failure)
+    }
+
+    fn of(database: Database, failure: Failure) -> Result<Self, Error> {
+        if let Some(why) = failure.why() {
+            return Err(Error::unavailable(why));
+        }
+        let incarnation = check_meta(&database)?;
+        let newest = Snapshot::new(&database.begin_read()?)?;
+        let writer = Writer {
+            head: newest.head(),
+            poison: None,
+        };
+        Ok(Self {
+            incarnation,
+            database,
+            failure,
+            newest: Mutex::new(newest),
+            writer: Mutex::new(writer),
+        })
+    }
+
+    /// Which life of the database this is.
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// The end of the chain: the newest block that was acknowledged.
+    pub fn head(&self) -> Head {
+        lock(&self.newest).head()
+    }
+
+    /// Everything that was acknowledged, as it is now and stays for this reader.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        Ok(lock(&self.newest).clone())
+    }
+
+    /// Appends consecutive blocks in one durable transaction: all of them or none.
+    ///
+    /// # Errors
+    /// `Invalid` if the first block does not follow the head, a later one the one before it, or a flake what
+    /// holds; then nothing happened. `Unavailable` or `Corrupt` if the commit failed, and ever after.
+    pub fn append(&self, blocks: &[Sealed]) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        if let Some(why) = &writer.poison {
+            return Err(Error::unavailable(why.clone()));
+        }
+        let head = follow(writer.head, blocks)?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        match self.commit(blocks) {
+            Ok(newest) => {
+                writer.head = head;
+                *lock(&self.newest) = newest;
+                Ok(())
+            }
+            Err(error @ Error::Invalid { .. }) if self.failure.why().is_none() => Err(error),
+            Err(error) => {
+                writer.poison = Some(format!("a commit failed: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    fn commit(&self, blocks: &[Sealed]) -> Result<Snapshot, Error> {
+        let transaction = begin(&self.database)?;
+        append::append(&transaction, blocks)?;
+        transaction.commit()?;
+        if let Some(why) = self.failure.why() {
+            return Err(Error::unavailable(why));
+        }
+        Snapshot::new(&self.database.begin_read()?)
+    }
+}
+
+/// Checks that the blocks are consecutive and follow `head`; tells where they end.
+fn follow(head: Head, blocks: &[Sealed]) -> Result<Head, Error> {
+    blocks.iter().try_fold(head, |head, sealed| {
+        if sealed.commit.t != head.t.next() || sealed.previous != head.hash {
+            return Err(Error::invalid(format!(
+                "block {} does not follow block {}",
+                sealed.commit.t.0, head.t.0
+            )));
+        }
+        Ok(sealed.head())
+    })
+}
+
+fn lock<L>(mutex: &Mutex<L>) -> MutexGuard<'_, L> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn database(backend: impl StorageBackend, failure: &Failure) -> Result<Database, Error> {
+    Ok(Builder::new().create_with_backend(Latched::new(backend, failure.clone()))?)
+}
+
+/// Begins a transaction in the mode that docs/format.md promises.
+fn begin(database: &Database) -> Result<WriteTransaction, Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    Created,
+    Refused,
+}
+
+fn file(path: &Path, missing: Missing) -> Result<FileBackend, Error> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(missing == Missing::Created)
+        .truncate(false)
+        .open(path)
+        .map_err(io_error)?;
+    Ok(FileBackend::new(file)?)
+}
+
+/// Makes the name of a new file as durable as its content.
+fn sync_name(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        std::fs::File::open(directory.unwrap_or(Path::new(".")))
+            .and_then(|directory| directory.sync_all())
+            .map_err(io_error)?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands on")]
+fn io_error(error: std::io::Error) -> Error {
+    Error::unavailable(error.to_string())
+}
+
+fn check_meta(database: &Database) -> Result<Incarnation, Error> {
+    let transaction = database.begin_read()?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(redb::TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Err(Error::NotOurs),
+    };
+    let format = meta.get(META_FORMAT)?.ok_or(Error::NotOurs)?;
+    let found = Reader::new(format.value()).uint()?;
+    if found != FORMAT {
+        return Err(Error::Version {
+            found,
+            known: FORMAT,
+        });
+    }
+    let incarnation = meta.get(META_INCARNATION)?.ok_or(Error::NotOurs)?;
+    Ok(Incarnation(Reader::new(incarnation.value()).array()?))
+}

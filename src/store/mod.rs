@@ -1,0 +1,32 @@
+//! Facts on disk: one file of redb tables, folded from a log of blocks that a chain of hashes holds together.
+//!
+//! Knows what facts are, and nothing of schema, rules, identities or JSON. Nothing else in the crate knows redb.
+//!
+//! 1. The log is the truth; every other table is a fold of it, which [`Store::verify`] checks and
+//!    [`Store::rebuild`] repeats.
+//! 2. A flake that holds stands twice: in its subject's row, and under its value or its target. A flake that
+//!    held once stands in tables of its own, so that the present is not slowed by the past.
+//! 3. A block's own facts are not stored as flakes: they are read from its header.
+//!
+//! Shape: docs/format.md.
+
+mod append;
+mod block;
+mod blocks;
+mod disk;
+mod error;
+mod file;
+mod key;
+mod past;
+mod row;
+mod run;
+mod snapshot;
+mod table;
+mod verify;
+
+pub use block::{Block, Sealed, seal};
+pub use error::Error;
+pub use file::Store;
+pub use past::Past;
+pub use snapshot::Snapshot;
+pub use verify::Verified;

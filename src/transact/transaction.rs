@@ -1,0 +1,24 @@
+//! The stages of a transaction, one after the other.
+
+use std::sync::Arc;
+
+use super::check::{Checked, checked, coarse};
+use super::error::Error;
+use super::ground::Ground;
+use super::named::named;
+use super::parsed::Parsed;
+use super::resolved::resolved;
+use super::staged::staged;
+
+/// Makes flakes out of a parsed transaction, and checks them.
+///
+/// # Errors
+/// The first of the documented order, with the place in the request.
+pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
+    let schema = Arc::clone(ground.policy.schema());
+    let named = named(parsed, &schema)?;
+    coarse(&named, ground.writes, &schema)?;
+    let resolved = resolved(named, ground.before, ground.sight, &schema)?;
+    let staged = staged(&resolved, ground.before)?;
+    checked(staged, ground.before.basis().next(), ground)
+}
