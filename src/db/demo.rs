@@ -809,9 +809,9 @@ const KINDS: [Kind; 4] = [
             body: r#"{"select": ["annual", {"salary/person": ["name"]}], "from": "salary"}"#,
         },
         denied: Example {
-            about: "phones are for oneself: one row",
+            about: "Tom's name without the phone, which is for oneself",
             action: "query",
-            body: r#"{"select": ["?name", "?phone"], "where": [["?p", "person/name", "?name"], ["?p", "person/phone", "?phone"]]}"#,
+            body: r#"{"select": ["name", "phone"], "from": ["person/handle", "tom.silva"]}"#,
         },
     },
     Kind {
@@ -820,7 +820,7 @@ const KINDS: [Kind; 4] = [
         allowed: Example {
             about: "a new title for Tom",
             action: "transact",
-            body: r#"[{"_id": ["person/handle", "tom.silva"], "title": "Planner"}]"#,
+            body: r#"[{"_id": ["person/handle", "tom.silva"], "title": "Lead planner"}]"#,
         },
         denied: Example {
             about: "Tom cannot be moved to another tenant, which Ines cannot even see",

@@ -52,6 +52,12 @@ struct Answered {
     fuel: Option<u64>,
 }
 
+/// A refusal, and whom it was told to if that is known.
+struct Refused {
+    refusal: Refusal,
+    auth: Option<i64>,
+}
+
 /// Who asks, as far as the headers tell. Verified only in [`session`].
 enum Asker {
     Bearer(String),
@@ -60,6 +66,15 @@ enum Asker {
 
 /// The path's names: network, database, action.
 pub(super) type Names = Result<Path<(String, String, String)>, PathRejection>;
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            auth: None,
+        }
+    }
+}
 
 impl Action {
     fn named(name: &str) -> Option<Self> {
@@ -132,7 +147,7 @@ async fn respond(
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
         Some(action) => answer(door, action, database.clone(), request, started).await,
-        None => Err(Refusal::UnknownRoute),
+        None => Err(Refusal::UnknownRoute.into()),
     };
     let mut told = Told {
         auth: None,
@@ -143,7 +158,8 @@ async fn respond(
             told.auth = Some(answered.auth);
             (json(answered.body), answered.block, answered.fuel)
         }
-        Err(refusal) => {
+        Err(Refused { refusal, auth }) => {
+            told.auth = auth;
             log_failure(&refusal, &id);
             (refusal.into_response(&id), None, None)
         }
@@ -160,15 +176,15 @@ async fn answer(
     database: Option<String>,
     request: Request,
     started: Duration,
-) -> Result<Answered, Refusal> {
+) -> Result<Answered, Refused> {
     if request.method() != Method::POST {
-        return Err(Refusal::WrongMethod("POST"));
+        return Err(Refusal::WrongMethod("POST").into());
     }
     let (parts, body) = request.into_parts();
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !body::is_json(&parts.headers) {
-        return Err(Refusal::WrongContentType);
+        return Err(Refusal::WrongContentType.into());
     }
     let bytes = body::read(&parts.headers, body).await?;
 
@@ -177,8 +193,13 @@ async fn answer(
         .run(action.length(), move || {
             // INVARIANT(body-first)
             let session = session(&within.folder, &asker, database.as_deref())?;
-            let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
-            call(&within, &session, action, &text, started)
+            let answered = String::from_utf8(bytes)
+                .map_err(|_| Refusal::NotUtf8)
+                .and_then(|text| call(&within, &session, action, &text, started));
+            answered.map_err(|refusal| Refused {
+                refusal,
+                auth: Some(session.auth().raw()),
+            })
         })
         .await?
 }

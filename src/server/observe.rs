@@ -73,6 +73,7 @@ fn log(
     took: Duration,
 ) {
     let told = response.extensions().get::<Told>();
+    let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
     tracing::info!(
         request_id = id.as_str(),
         method,
@@ -80,7 +81,7 @@ fn log(
         auth = told.and_then(|told| told.auth),
         db = told.and_then(|told| told.database.as_deref()),
         status = response.status().as_u16(),
-        ms = took.as_secs_f64() * 1_000.0,
+        ms = f64::from(micros) / 1_000.0,
         "request"
     );
 }
