@@ -273,11 +273,20 @@ impl Database {
         }
     }
 
-    /// Whether the writer is there.
-    pub(super) fn can_write(&self) -> Result<(), Error> {
-        match self.inner.jobs.lock() {
-            Ok(jobs) if jobs.is_some() => Ok(()),
-            _ => Err(Error::unavailable("the database is closed")),
+    /// Whether transactions can be made: the writer is there, and the disk has not failed it.
+    ///
+    /// # Errors
+    /// `Unavailable` if not.
+    pub fn can_write(&self) -> Result<(), Error> {
+        let writer = self.inner.writer.lock();
+        match writer
+            .as_ref()
+            .map(|writer| writer.as_ref().map(JoinHandle::is_finished))
+        {
+            Ok(Some(false)) => Ok(self.inner.store.can_append()?),
+            _ => Err(Error::unavailable(
+                "the database is closed, or its writer stopped",
+            )),
         }
     }
 

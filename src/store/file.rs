@@ -138,6 +138,17 @@ impl Store {
         Ok(lock(&self.newest).clone())
     }
 
+    /// Whether it still takes blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` after a commit failed.
+    pub fn can_append(&self) -> Result<(), Error> {
+        match &lock(&self.writer).poison {
+            Some(why) => Err(Error::unavailable(why.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Appends consecutive blocks in one durable transaction: all of them or none.
     ///
     /// # Errors

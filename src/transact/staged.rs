@@ -326,15 +326,27 @@ fn tempids(resolved: &Resolved<'_>, stager: &Stager<'_>) -> Result<Vec<(String, 
         made.push((&temp.text, temp.is_named, *s));
     }
     made.extend(resolved.tags.iter().map(|(s, _)| ("_tag", false, *s)));
+    let mut places = BTreeMap::new();
     for (text, is_named, s) in made {
-        match tempids.iter_mut().find(|(known, _)| known == text) {
+        let known = places
+            .get(text)
+            .copied()
+            .and_then(|place: usize| tempids.get_mut(place));
+        match known {
             Some((_, Tempid::Range(first, last))) => {
                 *first = (*first).min(s);
                 *last = (*last).max(s);
             }
             Some(_) => {}
-            None if is_named => tempids.push((text.to_owned(), Tempid::One(s))),
-            None => tempids.push((text.to_owned(), Tempid::Range(s, s))),
+            None => {
+                places.insert(text, tempids.len());
+                let became = if is_named {
+                    Tempid::One(s)
+                } else {
+                    Tempid::Range(s, s)
+                };
+                tempids.push((text.to_owned(), became));
+            }
         }
     }
     Ok(tempids)

@@ -2,6 +2,7 @@
 //!
 //! - `cli`: the command line: exit codes and outputs
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
+//! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
@@ -14,6 +15,7 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod crash;
+mod durability;
 #[cfg(feature = "server")]
 mod http;
 mod laws;
