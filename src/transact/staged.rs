@@ -210,6 +210,18 @@ impl Stager<'_> {
                 }
                 _ => {}
             }
+        }
+        // What was sent comes before what follows from it, so that it is what a refusal tells of.
+        if self.has(s, it.id)?.insert(value.clone()) {
+            let flake = Flake {
+                s,
+                p: it.id,
+                o: value.clone(),
+                op: Op::Assert,
+            };
+            self.push(flake, Cause::Sent, at);
+        }
+        if !it.multi {
             let old: Vec<Value> = self
                 .has(s, it.id)?
                 .iter()
@@ -219,15 +231,6 @@ impl Stager<'_> {
             for old in old {
                 self.retract(s, it.id, old, Cause::Implied, at)?;
             }
-        }
-        if self.has(s, it.id)?.insert(value.clone()) {
-            let flake = Flake {
-                s,
-                p: it.id,
-                o: value,
-                op: Op::Assert,
-            };
-            self.push(flake, Cause::Sent, at);
         }
         Ok(())
     }

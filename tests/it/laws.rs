@@ -633,6 +633,26 @@ fn law_9_of_a_hidden_flake_the_collection_alone_is_told() {
 }
 
 #[test]
+fn law_9_what_was_sent_is_told_before_what_follows_from_it() {
+    let db = with_rules(&[
+        rule(
+            "titles",
+            "doc",
+            &["doc/title", "doc/key"],
+            "true",
+            &["query"],
+        ),
+        rule("own", "doc", &["doc/secret"], OWN, &["transact"]),
+    ]);
+    // The old value is hidden, and would be retracted: told is the new one, which was sent.
+    let error = db.refused("ann", &json!([{"_id": ["doc/key", "b"], "secret": "x"}]));
+    assert_eq!(
+        error.message(),
+        "Insufficient permissions for predicate: doc/secret within collection: doc."
+    );
+}
+
+#[test]
 fn law_9_what_can_never_be_written_is_refused_before_any_fact_is_read() {
     let db = with_rules(&[rule("titles", "doc", &["doc/title"], "true", &["transact"])]);
     // The identity is unknown, and still the permission is what is told.
