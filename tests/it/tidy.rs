@@ -30,12 +30,14 @@ const ROOMS: [(&str, u8); 15] = [
 ];
 
 /// The outside crates that live in certain rooms only.
-const FENCES: [(&str, &[&str]); 11] = [
+const FENCES: [(&str, &[&str]); 13] = [
     ("redb", &["store"]),
     ("nom", &["lang"]),
     ("jsonwebtoken", &["token"]),
     ("ed25519_dalek", &["token"]),
     ("axum", &["server"]),
+    ("hyper", &["server"]),
+    ("hyper_util", &["server"]),
     ("tokio", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
