@@ -18,28 +18,28 @@ use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, Value, Va
 use crate::schema::Schema;
 
 /// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Op(Arc<str>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Op(&'static str);
 
 impl Op {
     /// Reading.
-    pub fn query() -> Self {
-        Self(Arc::from("query"))
+    pub const fn query() -> Self {
+        Self("query")
     }
 
     /// Writing.
-    pub fn transact() -> Self {
-        Self(Arc::from("transact"))
+    pub const fn transact() -> Self {
+        Self("transact")
     }
 
     /// Minting a token for an auth.
-    pub fn token() -> Self {
-        Self(Arc::from("token"))
+    pub const fn token() -> Self {
+        Self("token")
     }
 
     /// The op's name.
-    pub fn name(&self) -> &str {
-        &self.0
+    pub const fn name(self) -> &'static str {
+        self.0
     }
 }
 
@@ -110,7 +110,7 @@ impl Policy {
         op: &Op,
         facts: &dyn Facts,
     ) -> Result<Arc<Permissions>, Error> {
-        let key = (auth, op.clone());
+        let key = (auth, *op);
         if let Ok(kept) = self.permissions.read()
             && let Some(found) = kept.get(&key)
         {
@@ -182,7 +182,7 @@ impl Permissions {
             auth,
             user,
             steps_max: steps_max(auth, facts)?,
-            op: op.clone(),
+            op: *op,
             is_root,
             has_allow,
             roles,

@@ -185,7 +185,7 @@ impl Stager<'_> {
         };
         for (at, value) in values {
             match action {
-                Action::Write => self.assert(s, it, value, &at)?,
+                Action::Write => self.assert(s, it, &value, &at)?,
                 Action::Delete => self.retract(s, it.id, value, Cause::Sent, &at)?,
             }
         }
@@ -196,7 +196,7 @@ impl Stager<'_> {
         &mut self,
         s: SubjectId,
         it: &Predicate,
-        value: Value,
+        value: &Value,
         at: &Pointer,
     ) -> Result<(), Error> {
         if self.ops.get(&(s, it.id, value.clone())) == Some(&Op::Retract) {
@@ -204,7 +204,7 @@ impl Stager<'_> {
         }
         if !it.multi {
             match self.sent.insert((s, it.id), value.clone()) {
-                Some(other) if other != value => {
+                Some(other) if other != *value => {
                     let why = format!("`{}` has one value, and is given two", it.name);
                     return Err(Error::invalid(at, why));
                 }
@@ -225,7 +225,7 @@ impl Stager<'_> {
             let old: Vec<Value> = self
                 .has(s, it.id)?
                 .iter()
-                .filter(|old| **old != value)
+                .filter(|old| *old != value)
                 .cloned()
                 .collect();
             for old in old {
