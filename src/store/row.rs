@@ -59,10 +59,16 @@ fn visit_chunk(
     from: &[u8],
     visit: &mut impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
 ) -> Result<ControlFlow<()>, Error> {
-    while entries.advance()? {
-        if entries.suffix() >= from && visit(entries.suffix(), entries.payload())?.is_break() {
+    let mut is_there = if from.is_empty() {
+        entries.advance()?
+    } else {
+        entries.seek(from)?
+    };
+    while is_there {
+        if visit(entries.suffix(), entries.payload())?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        is_there = entries.advance()?;
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -198,12 +204,14 @@ pub(super) fn visit_values(
     p: PredicateId,
     visit: &mut Visit<'_>,
 ) -> Result<(), Error> {
-    let mut prefix = Vec::with_capacity(5);
-    put_predicate(&mut prefix, p);
+    let mut key = subject_key(s);
+    let group = key.len();
+    put_predicate(&mut key, p);
+    let (group, prefix) = key.split_at_checked(group).unwrap_or_default();
     let mut teller = Teller::new(s, visit);
     let mut is_over = false;
-    let _ = visit_group(fwd, FORWARD, &subject_key(s), &prefix, |suffix, payload| {
-        if !suffix.starts_with(&prefix) {
+    let _ = visit_group(fwd, FORWARD, group, prefix, |suffix, payload| {
+        if !suffix.starts_with(prefix) {
             return Ok(ControlFlow::Break(()));
         }
         let flow = teller.tell(suffix, payload)?;

@@ -10,6 +10,8 @@
 //!
 //! Shape: docs/format.md, "Runs".
 
+use std::cmp::Ordering;
+
 use super::error::Error;
 use super::key::{Reader, put_length};
 
@@ -52,19 +54,27 @@ pub(super) fn put_front(out: &mut Vec<u8>, last: &[u8], next: &[u8]) {
 /// Takes what [`put_front`] put; `last` becomes the next.
 #[inline]
 pub(super) fn take_front(reader: &mut Reader<'_>, last: &mut Vec<u8>) -> Result<(), Error> {
+    let (shares, rest) = front(reader)?;
+    if shares > last.len() {
+        return Err(Error::corrupt(SHARES_TOO_MUCH));
+    }
+    last.truncate(shares);
+    last.extend_from_slice(rest);
+    Ok(())
+}
+
+const SHARES_TOO_MUCH: &str = "an entry shares more than there is";
+
+/// How much an entry shares with the one before it, and the rest of it.
+#[inline]
+fn front<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), Error> {
     let head = reader.byte()?;
-    let (shared, rest) = if head == WIDE {
+    let (shares, rest) = if head == WIDE {
         (reader.length()?, reader.length()?)
     } else {
         (usize::from(head >> 4), usize::from(head & 0x0F))
     };
-    if shared > last.len() {
-        return Err(Error::corrupt("an entry shares more than there is"));
-    }
-    let rest = reader.take(rest)?;
-    last.truncate(shared);
-    last.extend_from_slice(rest);
-    Ok(())
+    Ok((shares, reader.take(rest)?))
 }
 
 /// Whether the entries of a table carry payloads.
@@ -73,6 +83,9 @@ pub(super) enum Payloads {
     Some,
     None,
 }
+
+/// Room for the suffixes of most entries, bytes.
+const SUFFIX_BYTES: usize = 64;
 
 /// The entries of one chunk, one after another.
 #[derive(Debug)]
@@ -96,7 +109,7 @@ impl<'a> Entries<'a> {
             reader,
             payloads,
             more,
-            suffix: Vec::new(),
+            suffix: Vec::with_capacity(SUFFIX_BYTES),
             payload: &[],
         })
     }
@@ -112,13 +125,51 @@ impl<'a> Entries<'a> {
             return Ok(false);
         }
         take_front(&mut self.reader, &mut self.suffix)?;
+        self.take_payload()?;
+        Ok(true)
+    }
+
+    /// Moves from before the first entry to the first that is `from` or behind it, if there is one.
+    ///
+    /// Entries ascend, and each tells how much it shares with the one before it: so most of those that are passed
+    /// over need not be put together. `common` is how much of `from` the last one passed over begins with.
+    pub(super) fn seek(&mut self, from: &[u8]) -> Result<bool, Error> {
+        let (mut common, mut length) = (0, 0);
+        while !self.reader.is_empty() {
+            let (shares, rest) = front(&mut self.reader)?;
+            if shares > length {
+                return Err(Error::corrupt(SHARES_TOO_MUCH));
+            }
+            length = shares.saturating_add(rest.len());
+            self.take_payload()?;
+            let (known, wanted) = from.split_at_checked(common).unwrap_or((from, &[]));
+            match shares.cmp(&common) {
+                // It differs from `from` where the one before it does, and in the same way.
+                Ordering::Greater => continue,
+                Ordering::Equal if rest < wanted => {
+                    common = common.saturating_add(shared(rest, wanted));
+                    continue;
+                }
+                Ordering::Equal | Ordering::Less => {}
+            }
+            self.suffix.clear();
+            self.suffix
+                .extend_from_slice(known.get(..shares).unwrap_or(known));
+            self.suffix.extend_from_slice(rest);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    #[inline]
+    fn take_payload(&mut self) -> Result<(), Error> {
         if self.payloads == Payloads::Some {
             let length = self.reader.length()?;
             if length > 0 {
                 self.payload = self.reader.take(length)?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     pub(super) fn suffix(&self) -> &[u8] {
@@ -288,6 +339,40 @@ mod tests {
     }
 
     #[test]
+    fn seeking_is_passing_over_all_that_comes_before() {
+        let mut state = 5_u64;
+        let mut below = |end: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % end
+        };
+        for round in 0..400 {
+            // Few letters, so that much is shared; lengths on both sides of a nibble.
+            let longest = if round % 2 == 0 { 5 } else { 20 };
+            let mut text = || -> Vec<u8> { (0..below(longest)).map(|_| below(3) as u8).collect() };
+            let list: std::collections::BTreeSet<Vec<u8>> = (0..40).map(|_| text()).collect();
+            let mut writer = Writer::new(Payloads::Some, usize::MAX);
+            for suffix in &list {
+                writer.push(suffix, suffix.get(..1).unwrap_or(b"e"));
+            }
+            let chunk = writer.finish(More::Last).remove(0).bytes;
+            for target in list.iter().cloned().chain((0..40).map(|_| text())) {
+                let mut entries = Entries::new(&chunk, Payloads::Some).unwrap();
+                let mut rest = list.range(target.clone()..);
+                let mut is_there = entries.seek(&target).unwrap();
+                while let Some(expected) = rest.next() {
+                    assert!(is_there);
+                    assert_eq!(entries.suffix(), expected, "{target:?} in {list:?}");
+                    assert_eq!(entries.payload(), expected.get(..1).unwrap_or(b"e"));
+                    is_there = entries.advance().unwrap();
+                }
+                assert!(!is_there, "{target:?} in {list:?}");
+            }
+        }
+    }
+
+    #[test]
     fn an_entry_longer_than_a_chunk_stands_alone() {
         let mut writer = Writer::new(Payloads::Some, CHUNK_BYTES_MAX);
         let long = vec![1; 5_000];
@@ -318,6 +403,9 @@ mod tests {
             }
             let _ = read(&bytes, Payloads::Some);
             let _ = read(&bytes, Payloads::None);
+            if let Ok(mut entries) = Entries::new(&bytes, Payloads::Some) {
+                let _ = entries.seek(&bytes);
+            }
         }
     }
 }

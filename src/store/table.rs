@@ -56,7 +56,8 @@ pub(super) fn next_key(c: CollectionId) -> Vec<u8> {
 }
 
 pub(super) fn subject_key(s: SubjectId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(10);
+    // A subject takes up to twelve bytes, and a predicate that may follow it up to five.
+    let mut key = Vec::with_capacity(20);
     put_subject(&mut key, s);
     key
 }
