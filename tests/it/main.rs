@@ -7,8 +7,10 @@
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
+//! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
+//! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
@@ -21,7 +23,9 @@ mod http;
 mod laws;
 mod mint;
 mod model;
+mod noise;
 mod oracle;
 mod support;
+mod threads;
 mod tidy;
 mod token;

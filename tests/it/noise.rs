@@ -1,0 +1,182 @@
+//! Requests that nobody would send: seeded noise over transactions, queries and token requests.
+//!
+//! Whatever comes in, something clear goes out: an answer, or an error that is the client's. Nothing panics, a
+//! refusal changes nothing, and at the end the database verifies.
+
+use serde_json::{Value, json};
+use solon::db::{Error, ErrorKind};
+
+use crate::support::random::{Random, seeds};
+use crate::support::{Db, furnish, office, rule};
+
+/// Bodies to begin with: each form of request at least once.
+fn bodies() -> Vec<String> {
+    [
+        json!([{"_id": "doc$x", "title": "t", "owner": ["_user/username", "ann"], "label": "odd", "size": 3}]),
+        json!([{"_id": ["doc/key", "a"], "title": null, "readers": [["_user/username", "bob"]]}]),
+        json!([{"_id": ["doc/key", "b"], "_action": "delete"}]),
+        json!([{"_id": "doc", "team": {"_id": "team", "name": "new", "lead": ["_user/username", "ann"]}}]),
+        json!([{"_id": "_collection", "name": "x"}, {"_id": "_predicate", "name": "x/y", "type": "json"}]),
+        json!([{"_id": "_fn", "name": "f", "code": "(and true (== 1 (count [1 2])))", "params": ["a"]}]),
+        json!([{"_id": "_rule", "id": "r", "collection": "doc", "predicates": ["*"], "ops": ["query"], "fns": [["_fn/name", "true"]]}]),
+        json!([{"_id": ["_auth/id", "ann"], "roles": [["_role/id", "root"]]}]),
+        json!({"select": ["*", {"doc/team": ["*", {"doc/_team": ["title", {"_limit": 1}]}]}], "from": "doc", "limit": 3}),
+        json!({"selectOne": ["title"], "from": ["doc/key", "a"], "block": "PT1M"}),
+        json!({"select": ["title"], "from": "doc", "where": "doc/size >= 1 AND doc/title = 'plans'", "orderBy": ["DESC", "doc/size"]}),
+        json!({"select": ["*"], "from": ["_tx"], "offset": 1, "opts": {"compact": true}}),
+        json!({"auth": ["_auth/id", "ann"], "expireSeconds": 60}),
+    ]
+    .iter()
+    .map(Value::to_string)
+    .collect()
+}
+
+const PIECES: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ",",
+    ":",
+    "null",
+    "true",
+    "-1",
+    "1e999",
+    "0.1",
+    "18446744073709551616",
+    "\"_id\"",
+    "\"_action\":\"delete\"",
+    "\"#(now)\"",
+    "\"*\"",
+    "\"doc/title\"",
+    "\"_auth/password\"",
+    "[\"_auth/id\",\"root\"]",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\u{7f}",
+    "é",
+    "\"_token/hash\"",
+];
+
+fn mutated(random: &mut Random, text: &str) -> String {
+    let mut text: Vec<char> = text.chars().collect();
+    for _ in 0..random.below(4) {
+        let at = random.index(text.len() + 1);
+        match random.below(4) {
+            0 if at < text.len() => drop(text.remove(at)),
+            1 => {
+                let end = (at + random.index(20)).min(text.len());
+                drop(text.drain(at..end));
+            }
+            2 => {
+                let from = random.index(text.len() + 1);
+                let to = (from + random.index(30)).min(text.len());
+                let copy: Vec<char> = text[from..to].to_vec();
+                text.splice(at..at, copy);
+            }
+            _ => {
+                let piece = PIECES[random.index(PIECES.len())];
+                text.splice(at..at, piece.chars());
+            }
+        }
+    }
+    text.into_iter().collect()
+}
+
+fn is_the_clients(error: &Error, body: &str) {
+    assert!(
+        !matches!(
+            error.kind(),
+            ErrorKind::Internal | ErrorKind::Corrupt | ErrorKind::Unavailable
+        ),
+        "{error} for {body}"
+    );
+    assert!(!error.message().contains('\n'), "{error:?}");
+}
+
+fn furnished() -> Db {
+    let db = office();
+    db.auth(
+        "ann",
+        Some("ann"),
+        &[
+            rule(
+                "read",
+                "doc",
+                &["*"],
+                r#"(== (get (?s) "doc/owner") (?user_id))"#,
+                &["query"],
+            ),
+            rule(
+                "write",
+                "doc",
+                &["doc/title", "doc/size"],
+                "true",
+                &["transact"],
+            ),
+        ],
+    );
+    db.root(&json!([{"_id": "_user", "username": "bob"}]));
+    furnish(&db);
+    db
+}
+
+#[test]
+fn noise_is_answered_or_refused_and_what_is_refused_changes_nothing() {
+    for seed in seeds(1) {
+        println!("SOLON_SEED={seed} cargo test noise_is_answered");
+        let mut random = Random::new(seed);
+        let db = furnished();
+        let bodies = bodies();
+        let (mut answered, mut refused) = (0, 0);
+        for round in 0..3_000 {
+            let body = mutated(&mut random, random_body(&bodies, round));
+            let auth = if round % 2 == 0 { "root" } else { "ann" };
+            let before = db.database.head();
+            match db.database.transact_as(auth, &body) {
+                Ok(receipt) => {
+                    answered += 1;
+                    assert_eq!(db.database.head().t, receipt.block);
+                }
+                Err(error) => {
+                    refused += 1;
+                    is_the_clients(&error, &body);
+                    assert_eq!(db.database.head(), before, "{body}");
+                }
+            }
+            // An auth that the noise deleted asks no more.
+            let Ok(view) = db.database.view(auth) else {
+                continue;
+            };
+            match view.query(&body) {
+                Ok(answer) => drop(serde_json::from_str::<Value>(&answer.body).unwrap()),
+                Err(error) => is_the_clients(&error, &body),
+            }
+        }
+        assert!(answered > 20 && refused > 1_000, "{answered} {refused}");
+        db.database.verify().unwrap();
+    }
+}
+
+fn random_body(bodies: &[String], round: usize) -> &str {
+    &bodies[round % bodies.len()]
+}
+
+#[test]
+fn noise_in_rule_text_is_refused_with_its_place() {
+    let db = office();
+    let mut random = Random::new(seeds(1)[0]);
+    let code = r#"(and (== (get (?s) "doc/owner") (?user_id)) (not (nil? (get-all (?s) ["doc/team" "team/lead"]))))"#;
+    let mut refused = 0;
+    for n in 0..300 {
+        let code = mutated(&mut random, code);
+        let items = json!([{"_id": "_fn", "name": format!("f{n}"), "code": code}]);
+        if let Err(error) = db.write("root", &items) {
+            is_the_clients(&error, &code);
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    db.database.verify().unwrap();
+}
