@@ -5,6 +5,7 @@
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `laws`: the law of rules point by point, each test with the number of its point
+//! - `limits`: each limit at its maximum and one past it
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `noise`: requests that nobody would send, seeded
@@ -21,6 +22,7 @@ mod durability;
 #[cfg(feature = "server")]
 mod http;
 mod laws;
+mod limits;
 mod mint;
 mod model;
 mod noise;

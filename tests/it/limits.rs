@@ -1,0 +1,152 @@
+//! Each limit at its maximum and one past it, through the whole of a database.
+//!
+//! Others are tested beside what they bound: those of the rule language in `src/lang/tests/limits.rs`, of queries in
+//! `src/query/tests.rs`, of tokens in `mint` and `token`, of the HTTP door in `http`, of names in
+//! `src/schema/name.rs`, of a lease and of `_auth/fuel` in `laws`, of a budget in `src/base/budget.rs`.
+
+use serde_json::{Value, json};
+use solon::base::limits::{
+    BODY_BYTES_MAX, COLLECTION_ID_MAX, JSON_DEPTH_MAX, STRING_BYTES_MAX, TRANSACTION_ITEMS_MAX,
+};
+use solon::db::{ErrorKind, LimitKind};
+
+use crate::support::{Db, office, rule};
+
+fn code(db: &Db, text: &str) -> Option<(ErrorKind, &'static str)> {
+    db.database
+        .transact(text)
+        .err()
+        .map(|error| (error.kind(), error.code()))
+}
+
+const TOO_LARGE: Option<(ErrorKind, &str)> = Some((ErrorKind::Limit(LimitKind::Body), "db/limit"));
+
+#[test]
+fn a_transaction_has_so_many_items_and_no_more_also_if_they_are_nested() {
+    let db = office();
+    let items = |count: usize| -> String {
+        let items: Vec<Value> = (0..count)
+            .map(|n| json!({"_id": "doc", "size": n}))
+            .collect();
+        Value::Array(items).to_string()
+    };
+    assert_eq!(code(&db, &items(TRANSACTION_ITEMS_MAX)), None);
+    let head = db.database.head();
+    assert_eq!(code(&db, &items(TRANSACTION_ITEMS_MAX + 1)), TOO_LARGE);
+    let nested = |count: usize| -> String {
+        let refs: Vec<Value> = (0..count)
+            .map(|n| json!({"_id": "team", "name": n.to_string()}))
+            .collect();
+        json!([{"_id": "doc", "readers": refs}]).to_string()
+    };
+    assert_eq!(code(&db, &nested(TRANSACTION_ITEMS_MAX)), TOO_LARGE);
+    assert_eq!(db.database.head(), head, "what is refused changes nothing");
+    assert_eq!(code(&db, &nested(TRANSACTION_ITEMS_MAX - 1)), None);
+}
+
+#[test]
+fn a_commit_has_so_many_flakes_and_no_more() {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/numbers", "type": "int", "multi": true}]));
+    let numbers = |from: usize, count: usize| -> String {
+        let numbers: Vec<usize> = (from..from + count).collect();
+        json!([{"_id": "doc", "numbers": numbers}]).to_string()
+    };
+    let max = solon::base::limits::COMMIT_FLAKES_MAX;
+    assert_eq!(code(&db, &numbers(0, max + 1)), TOO_LARGE);
+    assert_eq!(code(&db, &numbers(0, max)), None);
+}
+
+#[test]
+fn a_body_has_so_many_bytes_and_no_more() {
+    let db = office();
+    let text = |bytes: usize| {
+        let start = r#"[{"_id": "doc", "size": 1}"#;
+        format!("{start}{}]", " ".repeat(bytes - start.len() - 1))
+    };
+    assert_eq!(code(&db, &text(BODY_BYTES_MAX)), None);
+    assert_eq!(code(&db, &text(BODY_BYTES_MAX + 1)), TOO_LARGE);
+}
+
+#[test]
+fn a_string_has_so_many_bytes_and_no_more() {
+    let db = office();
+    let text = |bytes: usize| json!([{"_id": "doc", "title": "x".repeat(bytes)}]).to_string();
+    assert_eq!(code(&db, &text(STRING_BYTES_MAX)), None);
+    let refused = code(&db, &text(STRING_BYTES_MAX + 1));
+    assert_eq!(refused, Some((ErrorKind::Invalid, "db/invalid-tx")));
+    let answer = db.ask("root", &json!({"select": ["title"], "from": "doc"}));
+    assert_eq!(answer[0]["title"].as_str().unwrap().len(), STRING_BYTES_MAX);
+}
+
+#[test]
+fn json_nests_so_deep_and_no_deeper() {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/any", "type": "json"}]));
+    // The array of items and the item itself are two of the levels.
+    let text = |levels: usize| {
+        let value = "[".repeat(levels - 2) + &"]".repeat(levels - 2);
+        format!(r#"[{{"_id": "doc", "any": {value}}}]"#)
+    };
+    assert_eq!(code(&db, &text(JSON_DEPTH_MAX)), None);
+    let refused = code(&db, &text(JSON_DEPTH_MAX + 1));
+    assert_eq!(refused, Some((ErrorKind::Invalid, "db/invalid-json")));
+    let bomb = "[".repeat(200_000);
+    assert_eq!(
+        code(&db, &bomb),
+        Some((ErrorKind::Invalid, "db/invalid-json"))
+    );
+    let query = db.database.root().query(&bomb).unwrap_err();
+    assert_eq!(query.code(), "db/invalid-json");
+}
+
+#[test]
+fn there_are_so_many_collections_and_no_more() {
+    let db = Db::new();
+    let first = 20;
+    let last = usize::from(COLLECTION_ID_MAX);
+    let items: Vec<Value> = (first..=last)
+        .map(|n| json!({"_id": "_collection", "name": format!("c{n}")}))
+        .collect();
+    db.root(&Value::Array(items));
+    let one_more = json!([{"_id": "_collection", "name": "more"}]).to_string();
+    assert_eq!(code(&db, &one_more), TOO_LARGE);
+    db.root(&json!([{"_id": "_predicate", "name": format!("c{last}/x"), "type": "int"}]));
+    let receipt = db.root(&json!([{"_id": format!("c{last}$it"), "x": 1}]));
+    let solon::db::Tempid::One(s) = receipt.tempids[0].1 else {
+        panic!("a named tempid")
+    };
+    assert!(s.raw() < 1 << 53);
+}
+
+#[test]
+fn a_rule_in_a_write_takes_so_many_steps_and_no_more() {
+    // Each element of a set costs a step, so a set of the right size is one step below the bound, or above it.
+    let db = office();
+    let code = r#"(>= (count (get-all (?s) ["doc/numbers"])) 0)"#;
+    db.root(&json!([{"_id": "_predicate", "name": "doc/numbers", "type": "int", "multi": true}]));
+    db.auth(
+        "ann",
+        Some("ann"),
+        &[
+            rule("read", "doc", &["*"], "true", &["query"]),
+            rule("write", "doc", &["doc/title"], code, &["transact"]),
+        ],
+    );
+    let numbers: Vec<u64> = (0..9_000).collect();
+    db.root(&json!([{"_id": "doc", "key": "a", "title": "t", "numbers": numbers}]));
+    let write = |title: &str| db.write("ann", &json!([{"_id": ["doc/key", "a"], "title": title}]));
+    write("small").unwrap();
+    let numbers: Vec<u64> = (9_000..10_001).collect();
+    db.root(&json!([{"_id": ["doc/key", "a"], "numbers": numbers}]));
+    let error = write("large").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Limit(LimitKind::Request), "db/exceeded-cost")
+    );
+    // A read of the same is bounded by the deadline alone, until it is visible.
+    assert_eq!(
+        db.ask("ann", &json!({"select": ["title"], "from": "doc"}))[0]["title"],
+        "small"
+    );
+}
