@@ -4,6 +4,7 @@
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
+//! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
@@ -21,6 +22,8 @@ mod crash;
 mod durability;
 #[cfg(feature = "server")]
 mod http;
+#[cfg(feature = "cli")]
+mod killed;
 mod laws;
 mod limits;
 mod mint;

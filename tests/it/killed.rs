@@ -1,0 +1,188 @@
+//! The program killed in the middle of its work: what it told is there when it is started again.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use solon::Database;
+
+/// A server that runs, and what it printed first: its address and a root token.
+struct Served {
+    child: Child,
+    address: String,
+    token: String,
+}
+
+impl Served {
+    fn start(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_solon"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let line = lines.find(|line| line.contains("http://")).unwrap();
+        let address = line[line.find("http://").unwrap()..].trim().to_owned();
+        let token = lines.find(|line| line.starts_with("ey")).unwrap();
+        Self {
+            child,
+            address,
+            token,
+        }
+    }
+
+    /// Posts a body; the status and the answer, or nothing if the server is gone.
+    fn post(&self, action: &str, body: &Value) -> Option<(u16, Value)> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut response = agent
+            .post(format!("{}/api/db/{action}", self.address))
+            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Content-Type", "application/json")
+            .send(body.to_string())
+            .ok()?;
+        let text = response.body_mut().read_to_string().ok()?;
+        Some((
+            response.status().as_u16(),
+            serde_json::from_str(&text).ok()?,
+        ))
+    }
+
+    fn kill(mut self) {
+        // SIGKILL: nothing of the program runs any more.
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn every_receipt_holds_after_the_server_is_killed_and_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut told: Vec<(u64, String)> = Vec::new();
+    for round in 0..3_u64 {
+        let served = Served::start(&data);
+        if round == 0 {
+            let schema = json!([
+                {"_id": "_collection", "name": "note"},
+                {"_id": "_predicate", "name": "note/n", "type": "int", "unique": true}]);
+            assert_eq!(served.post("transact", &schema).unwrap().0, 200);
+        }
+        // Several callers are under way when the server is killed.
+        let acknowledged: Vec<(u64, String)> = std::thread::scope(|scope| {
+            let (sent, received) = std::sync::mpsc::channel();
+            for caller in 0..3_u64 {
+                let (served, sent) = (&served, sent.clone());
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let number = round * 100_000 + caller * 10_000 + n;
+                        let item = json!([{"_id": "note", "n": number}]);
+                        let Some((status, receipt)) = served.post("transact", &item) else {
+                            return;
+                        };
+                        assert_eq!(status, 200, "{receipt}");
+                        let hash = receipt["hash"].as_str().unwrap().to_owned();
+                        if sent.send((number, hash)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sent);
+            let first: Vec<_> = received.iter().take(12).collect();
+            let pid = served.child.id().to_string();
+            assert!(
+                Command::new("kill")
+                    .args(["-KILL", &pid])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            first.into_iter().chain(received.iter()).collect()
+        });
+        served.kill();
+        told.extend(acknowledged);
+        // What is on disk is whole before anything is started on it again.
+        let database = Database::open(data.join("local/default.redb")).unwrap();
+        database.verify().unwrap();
+        let answer = database
+            .root()
+            .query(r#"{"select": ["n"], "from": "note"}"#)
+            .unwrap()
+            .body;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let there: Vec<u64> = answer
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|note| note["n"].as_u64().unwrap())
+            .collect();
+        for (number, _) in &told {
+            assert!(there.contains(number), "the receipt of {number} was lost");
+        }
+    }
+    let served = Served::start(&data);
+    for (number, hash) in &told {
+        let query = json!({"selectOne": ["n"], "from": ["note/n", number]});
+        assert_eq!(
+            served.post("query", &query).unwrap().1["n"],
+            *number,
+            "{hash}"
+        );
+    }
+}
+
+#[test]
+fn a_demo_that_is_killed_while_it_loads_is_loaded_whole_by_the_next_start_and_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = |data: &Path| {
+        let folder = solon::Folder::open(data, &solon::Options::default()).unwrap();
+        assert_eq!(
+            solon::db::load_demo(&folder).unwrap(),
+            solon::db::Loaded::Whole
+        );
+        let people = folder
+            .database()
+            .root()
+            .query(r#"{"select": ["handle"], "from": "person"}"#);
+        (people.unwrap().body, folder.database().head().t)
+    };
+    let (people, head) = whole(&dir.path().join("whole"));
+    // Some steps are taken, as a process that is killed leaves them: each transaction whole or not there.
+    let data = dir.path().join("part");
+    {
+        let folder = solon::Folder::open(&data, &solon::Options::default()).unwrap();
+        for text in solon::db::demo::transactions(solon::db::demo::SEED)
+            .iter()
+            .take(5)
+        {
+            folder.database().transact(text).unwrap();
+        }
+    }
+    assert_eq!(whole(&data), (people.clone(), head));
+    assert_eq!(whole(&data), (people, head), "a second start loads nothing");
+    let other = solon::Folder::open(&dir.path().join("other"), &solon::Options::default()).unwrap();
+    other
+        .database()
+        .transact(r#"[{"_id": "_collection", "name": "mine"}]"#)
+        .unwrap();
+    assert_eq!(
+        solon::db::load_demo(&other).unwrap(),
+        solon::db::Loaded::HoldsOther
+    );
+}
