@@ -359,9 +359,9 @@ mod tests {
             let chunk = writer.finish(More::Last).remove(0).bytes;
             for target in list.iter().cloned().chain((0..40).map(|_| text())) {
                 let mut entries = Entries::new(&chunk, Payloads::Some).unwrap();
-                let mut rest = list.range(target.clone()..);
+                let rest = list.range(target.clone()..);
                 let mut is_there = entries.seek(&target).unwrap();
-                while let Some(expected) = rest.next() {
+                for expected in rest {
                     assert!(is_there);
                     assert_eq!(entries.suffix(), expected, "{target:?} in {list:?}");
                     assert_eq!(entries.payload(), expected.get(..1).unwrap_or(b"e"));
