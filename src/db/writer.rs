@@ -1,7 +1,8 @@
 //! The one writer: it stages transactions on each other, commits them in groups, publishes, and then answers.
 //!
 //! 1. A write is authenticated and judged at its turn, on the state that the ones before it in the group made.
-//! 2. A refused transaction leaves nothing: its overlay is dropped, and the next stands on the same state.
+//! 2. A refused transaction leaves nothing: its overlay is dropped, and the next stands on the same state. Its
+//!    receipt is made before its block, so that nothing can fail once the block is staged.
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
 //! 4. After a failed commit nothing is written until the database is opened again; reads go on.
 
@@ -250,31 +251,35 @@ impl Group {
             tempids,
             policy,
         } = checked;
-        let (block, id) = self.seal(auth, text, now_ms, flakes.clone(), incarnation)?;
-        if let Some(policy) = policy {
-            self.policy = policy;
-        }
-        // What the author sees of it is asked of the rules as they now stand.
-        let reads = self.policy.permissions(auth, &Op::query(), &self.facts)?;
-        let schema = Arc::clone(self.policy.schema());
-        let told = budget.unbounded();
-        let sight = View::new(reads, schema, &self.facts, now_ms, &told);
-        let mut visible = seen(&flakes, FlakeOp::Assert, &sight)?;
-        visible.extend(gone);
-        visible.sort();
+        let policy = policy.unwrap_or_else(|| Arc::clone(&self.policy));
+        let mut visible = gone;
         let mut shown = Vec::new();
-        for (text, tempid) in tempids {
-            let (Tempid::One(s) | Tempid::Range(s, _)) = tempid;
-            if sight.exists(s)? {
-                shown.push((text, tempid));
+        let name = {
+            // What the author sees of it is asked of the rules as they then stand.
+            let mut after = Overlay::new(&self.facts);
+            after.apply(self.head.t.next(), &flakes);
+            let reads = policy.permissions(auth, &Op::query(), &after)?;
+            let schema = Arc::clone(policy.schema());
+            let told = budget.unbounded();
+            let sight = View::new(reads, schema, &after, now_ms, &told);
+            visible.extend(seen(&flakes, FlakeOp::Assert, &sight)?);
+            visible.sort();
+            for (text, tempid) in tempids {
+                let (Tempid::One(s) | Tempid::Range(s, _)) = tempid;
+                if sight.exists(s)? {
+                    shown.push((text, tempid));
+                }
             }
-        }
+            name_of(auth, &after)?
+        };
+        let (block, id) = self.seal(auth, text, now_ms, flakes, incarnation)?;
+        self.policy = policy;
         Ok(Receipt {
             tempids: shown,
             block: block.t,
             hash: block.hash.to_string(),
             instant_ms: block.instant_ms,
-            auth: self.name_of(auth)?,
+            auth: name,
             id: id.to_string(),
             bytes,
             flakes: visible,
@@ -312,14 +317,14 @@ impl Group {
         self.blocks.push(sealed);
         Ok((self.head, id))
     }
+}
 
-    fn name_of(&self, auth: SubjectId) -> Result<String, Error> {
-        let names = self.facts.value_list(auth, predicate::AUTH_ID)?;
-        Ok(match names.into_iter().next() {
-            Some(Value::String(name)) => name.to_string(),
-            _ => auth.to_string(),
-        })
-    }
+fn name_of(auth: SubjectId, facts: &dyn Facts) -> Result<String, Error> {
+    let names = facts.value_list(auth, predicate::AUTH_ID)?;
+    Ok(match names.into_iter().next() {
+        Some(Value::String(name)) => name.to_string(),
+        _ => auth.to_string(),
+    })
 }
 
 /// The flakes of one kind that a view shows.

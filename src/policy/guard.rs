@@ -47,6 +47,7 @@ pub fn check_policy(
     after: &dyn Facts,
     schema: &Schema,
     flakes: &[Flake],
+    now_ms: i64,
 ) -> Result<(), Error> {
     if !touches_policy(flakes)
         && !flakes
@@ -56,15 +57,16 @@ pub fn check_policy(
         return Ok(());
     }
     for flake in flakes {
-        check_fixed(flake, before, after)?;
+        check_fixed(flake, before, after, now_ms)?;
     }
     let touched: BTreeSet<SubjectId> = flakes.iter().map(|flake| flake.s).collect();
     let of = |c: CollectionId| touched.iter().copied().filter(move |s| s.collection() == c);
     check_gone(&touched, before, after)?;
     let functions_change = of(collection::FUNCTION).next().is_some()
+        // A predicate that goes, or is no longer unique, may leave a text that does not compile.
         || flakes
             .iter()
-            .any(|it| it.p == predicate::PREDICATE_NAME && it.op == Op::Retract);
+            .any(|it| it.s.collection() == collection::PREDICATE && it.op == Op::Retract);
     if functions_change {
         check_functions(&touched, after, schema)?;
     }
@@ -82,7 +84,12 @@ pub fn check_policy(
 }
 
 /// Points 1 and 4.
-fn check_fixed(flake: &Flake, before: &dyn Facts, after: &dyn Facts) -> Result<(), Error> {
+fn check_fixed(
+    flake: &Flake,
+    before: &dyn Facts,
+    after: &dyn Facts,
+    now_ms: i64,
+) -> Result<(), Error> {
     let fixed = |why| {
         Err(Error::Fixed {
             subject: flake.s,
@@ -99,6 +106,12 @@ fn check_fixed(flake: &Flake, before: &dyn Facts, after: &dyn Facts) -> Result<(
         (ROOT_AUTH, predicate::AUTH_ID) => return fixed("the root auth keeps its id"),
         (ROOT_AUTH, predicate::AUTH_ROLES) if retracts && flake.o == Value::Ref(ROOT_ROLE) => {
             return fixed("the root auth keeps the root role");
+        }
+        // It could not be taken back, and until then no token of root would be good.
+        (ROOT_AUTH, predicate::AUTH_VALID_AFTER)
+            if !retracts && !matches!(flake.o, Value::Instant(ms) if ms <= now_ms) =>
+        {
+            return fixed("the root auth's `_auth/validAfter` is not in the future");
         }
         (ROOT_SETTING, predicate::SETTING_ID) => return fixed("the settings keep their id"),
         (s, predicate::TAG_ID) if retracts => {
@@ -119,6 +132,10 @@ fn check_fixed(flake: &Flake, before: &dyn Facts, after: &dyn Facts) -> Result<(
         }
         (s, predicate::TOKEN_REVOKED) if retracts && after.exists(s)? => {
             return fixed("a revoked token stays revoked");
+        }
+        // A `false` that stood there could not be retracted, and so the token never be revoked.
+        (_, predicate::TOKEN_REVOKED) if !retracts && flake.o != Value::Boolean(true) => {
+            return fixed("`_token/revoked` only becomes true");
         }
         (_, predicate::SETTING_TOKEN_MAX_SECONDS)
             if !retracts && !matches!(flake.o, Value::Int(seconds) if seconds > 0) =>

@@ -7,7 +7,9 @@
 //! 3. A retraction is judged on the state before.
 //! 4. The first refused flake in the request's order is told, and nothing later is judged.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::error::{Error, Refusal};
@@ -18,7 +20,7 @@ use crate::base::Budget;
 use crate::base::limits::RULE_STEPS_MAX;
 use crate::lang::{Context, Previous};
 use crate::model::system::predicate;
-use crate::model::{Fact, Facts, Flake, Op, Overlay, SubjectId, Value};
+use crate::model::{Fact, Facts, Flake, Op, Overlay, PredicateId, SubjectId, Value};
 use crate::schema::Schema;
 
 /// Why a flake is in the commit.
@@ -32,6 +34,8 @@ pub enum Cause {
     MadeTag,
     /// A ref to a subject that is deleted: neither judged nor told.
     RefToDeleted,
+    /// The request says it, and it changes nothing: judged where its author does not see so, and not in the commit.
+    Unchanged,
 }
 
 /// A flake that a transaction would make true.
@@ -42,6 +46,9 @@ pub struct StagedFlake {
     /// Why it is there.
     pub cause: Cause,
 }
+
+/// Values before the transaction, as far as they were asked for.
+type Known = BTreeMap<(SubjectId, PredicateId), Rc<[Value]>>;
 
 /// The states between which a transaction stands.
 struct Judge<'a> {
@@ -54,6 +61,7 @@ struct Judge<'a> {
     made: BTreeSet<SubjectId>,
     now_ms: i64,
     budget: &'a Budget,
+    previous: RefCell<Known>,
 }
 
 /// Judges the staged flakes, which stand in the request's order.
@@ -80,7 +88,7 @@ pub fn judge_writes(
         return Ok(());
     }
     let mut by_subject: BTreeMap<SubjectId, Vec<&Flake>> = BTreeMap::new();
-    for staged in staged {
+    for staged in staged.iter().filter(|it| it.cause != Cause::Unchanged) {
         by_subject
             .entry(staged.flake.s)
             .or_default()
@@ -101,12 +109,14 @@ pub fn judge_writes(
         made,
         now_ms,
         budget,
+        previous: RefCell::default(),
     };
     let mut own_state: Option<(SubjectId, Overlay<&dyn Facts>)> = None;
     for (index, staged) in staged.iter().enumerate() {
         let flake = &staged.flake;
         if matches!(staged.cause, Cause::MadeTag | Cause::RefToDeleted)
             || judge.ends_own_token(flake)?
+            || (staged.cause == Cause::Unchanged && judge.shows(flake, sight)?)
         {
             continue;
         }
@@ -146,6 +156,33 @@ impl<'a> Judge<'a> {
             .before
             .value_list(flake.s, predicate::TOKEN_AUTH)?
             .contains(&own))
+    }
+
+    /// Whether the bearer would see the fact, and so sees whether it is there.
+    fn shows(&self, flake: &Flake, sight: &View<'_>) -> Result<bool, Error> {
+        let fact = Fact {
+            s: flake.s,
+            p: flake.p,
+            o: flake.o.borrow(),
+            t: self.before.basis(),
+        };
+        Ok(sight.sees(fact)?)
+    }
+
+    /// The values before the transaction, read once and paid for: a set of values is told to each new one of it.
+    fn previous(&self, s: SubjectId, p: PredicateId) -> Result<Rc<[Value]>, Error> {
+        if let Some(known) = self.previous.borrow().get(&(s, p)) {
+            return Ok(Rc::clone(known));
+        }
+        let values: Rc<[Value]> = self.before.value_list(s, p)?.into();
+        let steps = u64::try_from(values.len()).unwrap_or(u64::MAX);
+        self.budget
+            .spend(steps)
+            .map_err(crate::model::Error::from)?;
+        self.previous
+            .borrow_mut()
+            .insert((s, p), Rc::clone(&values));
+        Ok(values)
     }
 
     /// The state before, plus what this transaction says of a new subject and of new subjects reached from it.
@@ -192,7 +229,7 @@ impl<'a> Judge<'a> {
         judge: impl FnOnce(&Context<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let described = self.schema.predicate(flake.p);
-        let values = self.before.value_list(flake.s, flake.p)?;
+        let values = self.previous(flake.s, flake.p)?;
         let previous = match values.first() {
             _ if described.is_some_and(|it| it.multi) => Previous::Set(&values),
             None => Previous::Absent,
@@ -220,13 +257,8 @@ impl<'a> Judge<'a> {
         let flake = &staged.flake;
         let c = flake.s.collection();
         let of = self.schema.collection(c).map_or("?", |it| &*it.name);
-        let fact = Fact {
-            s: flake.s,
-            p: flake.p,
-            o: flake.o.borrow(),
-            t: self.before.basis(),
-        };
-        if staged.cause != Cause::Sent && !sight.sees(fact)? {
+        let is_sent = matches!(staged.cause, Cause::Sent | Cause::Unchanged);
+        if !is_sent && !self.shows(flake, sight)? {
             return Ok(Arc::from(format!(
                 "Insufficient permissions within collection: {of}."
             )));

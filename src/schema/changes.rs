@@ -9,11 +9,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::error::Error;
-use super::load::{Predicate, Schema};
+use super::load::{Predicate, Schema, type_of};
 use super::name::{is_collection_name, is_predicate_name};
 use crate::model::system::{USER_COLLECTION_FIRST, USER_NUMBER_FIRST, collection, predicate};
 use crate::model::{
-    CollectionId, Direction, Facts, Flake, PredicateId, SubjectId, ValueRef, ValueType,
+    CollectionId, Direction, Facts, Flake, PredicateId, SubjectId, Value, ValueRef, ValueType,
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
@@ -159,8 +159,14 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
     let Some(name) = text(after, s, predicate::PREDICATE_NAME)? else {
         return refuse("a predicate needs a `_predicate/name`".to_owned());
     };
-    if after.value_list(s, predicate::PREDICATE_TYPE)?.is_empty() {
-        return refuse(format!("predicate `{name}` needs a `_predicate/type`"));
+    match after.value_list(s, predicate::PREDICATE_TYPE)?.first() {
+        Some(Value::Ref(tag)) if type_of(*tag, after)?.is_some() => {}
+        Some(_) => {
+            return refuse(format!(
+                "the type of predicate `{name}` is none that there is"
+            ));
+        }
+        None => return refuse(format!("predicate `{name}` needs a `_predicate/type`")),
     }
     let old = PredicateId::of_subject(s).and_then(|id| before.predicate(id));
     match old {
@@ -260,10 +266,13 @@ fn check_predicate(
                 ControlFlow::Continue(())
             }
         })?;
+        // It tells of facts, so it is told as what is in use is: after the permissions.
         if strays {
-            return refuse(format!(
-                "`{name}` has refs that do not point into `{restricted}`"
-            ));
+            let why = format!("`{name}` has refs that do not point into `{restricted}`");
+            return Err(Error::InUse {
+                subject: new.id.subject(),
+                why,
+            });
         }
     }
     Ok(())

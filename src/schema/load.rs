@@ -239,7 +239,7 @@ fn load_predicates(
             .get(of)
             .ok_or_else(|| damaged("a predicate's collection", s))?;
         let value_type = match value(&row, predicate::PREDICATE_TYPE) {
-            Some(Value::Ref(tag)) => tag_name(facts, *tag)?.as_deref().and_then(type_named),
+            Some(Value::Ref(tag)) => type_of(*tag, facts)?,
             _ => None,
         }
         .ok_or_else(|| damaged("a predicate's type", s))?;
@@ -301,6 +301,11 @@ pub fn tag_name(facts: &dyn Facts, tag: SubjectId) -> Result<Option<String>, Err
         ControlFlow::Break(())
     })?;
     Ok(short)
+}
+
+/// The type that a tag stands for.
+pub(super) fn type_of(tag: SubjectId, facts: &dyn Facts) -> Result<Option<ValueType>, Error> {
+    Ok(tag_name(facts, tag)?.as_deref().and_then(type_named))
 }
 
 /// The type that a tag of `_predicate/type` names.

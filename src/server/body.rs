@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
@@ -20,7 +20,12 @@ const DRAIN_BYTES_MAX: usize = BODY_BYTES_MAX;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// What the headers say of the body's length: a number of bytes, or nothing.
+///
+/// Beside a `Transfer-Encoding` a length says nothing: it is not the one that the body is read by.
 pub(super) fn told_length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
     headers
         .get(CONTENT_LENGTH)?
         .to_str()
@@ -88,6 +93,15 @@ async fn drain(body: &mut Body) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_beside_a_transfer_encoding_says_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("1"));
+        assert_eq!(told_length(&headers), Some(1));
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        assert_eq!(told_length(&headers), None);
+    }
 
     #[test]
     fn json_is_said_by_the_type_alone() {

@@ -1,5 +1,8 @@
-//! The checks that need the whole: coarse permission before any fact is read, and schema, permissions and
+//! The checks that need the whole: coarse permission before any fact is read, and schema, permissions, policy and
 //! uniqueness on what is staged.
+//!
+//! What is told of a rule, a function or a thing in use depends on facts that the author may not see, so it is told
+//! after the permissions are judged.
 
 use std::sync::Arc;
 
@@ -8,11 +11,11 @@ use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
 use super::staged::{Staged, Tempid};
-use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::predicate;
 use crate::model::{Facts, Flake, Op, Overlay, SubjectId, T};
 use crate::policy::{
-    Permissions, Policy, StagedFlake, check_grants, check_policy, judge_writes, touches_policy,
+    Cause, Permissions, Policy, StagedFlake, check_grants, check_policy, judge_writes,
+    touches_policy,
 };
 use crate::query::Pointer;
 use crate::schema::{Schema, touches_schema};
@@ -44,6 +47,12 @@ pub(super) fn coarse(
             problem: Problem::Denied(message),
         })
     };
+    if named.items.is_empty() && schema.predicates().all(|it| !writes.could_write(it.id)) {
+        return Err(Error {
+            at: None,
+            problem: Problem::Denied(Arc::from("Insufficient permissions.")),
+        });
+    }
     for item in &named.items {
         for field in &item.fields {
             let revokes = field.predicate.id == predicate::TOKEN_REVOKED
@@ -77,14 +86,8 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         places,
         tempids,
     } = staged;
-    if flakes.len() > COMMIT_FLAKES_MAX {
-        let problem = Problem::Limit {
-            what: "flakes",
-            max: COMMIT_FLAKES_MAX,
-        };
-        return Err(Error { at: None, problem });
-    }
-    let mut sorted: Vec<Flake> = flakes.iter().map(|staged| staged.flake.clone()).collect();
+    let changes = flakes.iter().filter(|it| it.cause != Cause::Unchanged);
+    let mut sorted: Vec<Flake> = changes.map(|staged| staged.flake.clone()).collect();
     sorted.sort();
     let mut after = Overlay::new(ground.before);
     after.apply(t, &sorted);
@@ -92,16 +95,13 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         let index = flakes.iter().position(|staged| staged.flake.s == s);
         index.and_then(|index| places.get(index)).cloned()
     };
-    // What is told of things in use depends on facts, so it waits until the permissions are judged.
-    let (in_use, new_policy) = match schema_stage(&after, &sorted, &flakes, &places, ground) {
-        Ok(policy) => (None, policy),
-        Err(error) if is_in_use(&error.problem) => (Some(error), None),
-        Err(error) => return Err(error),
+    let in_use = match schema_stage(&after, &sorted, &flakes, &places, ground) {
+        Err(error) if !is_in_use(&error.problem) => return Err(error),
+        told => told,
     };
     permission_stage(&after, &flakes, &places, ground)?;
-    if let Some(error) = in_use {
-        return Err(error);
-    }
+    in_use?;
+    let new_policy = policy_stage(&after, &sorted, ground, &place)?;
     if let Some(policy) = &new_policy {
         let before = (ground.before, ground.policy);
         check_grants(ground.writes, before, (&after, &**policy), &sorted)
@@ -115,14 +115,14 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
     })
 }
 
-/// `restrictCollection`, changes of the schema, and what a policy must be.
+/// `restrictCollection`, and changes of the schema.
 fn schema_stage(
     after: &Overlay<&dyn Facts>,
     sorted: &[Flake],
     flakes: &[StagedFlake],
     places: &[Pointer],
     ground: &Ground<'_>,
-) -> Result<Option<Arc<Policy>>, Error> {
+) -> Result<(), Error> {
     let schema = ground.policy.schema();
     for (staged, at) in flakes.iter().zip(places) {
         let Flake { p, o, op, .. } = &staged.flake;
@@ -150,9 +150,23 @@ fn schema_stage(
     schema::check(schema, after, sorted).map_err(|error| Error {
         at: schema_subject(&error).and_then(place),
         problem: Problem::Schema(error),
-    })?;
+    })
+}
+
+/// What a policy must be, and the policy that the flakes make.
+fn policy_stage(
+    after: &Overlay<&dyn Facts>,
+    sorted: &[Flake],
+    ground: &Ground<'_>,
+    place: &dyn Fn(SubjectId) -> Option<Pointer>,
+) -> Result<Option<Arc<Policy>>, Error> {
+    let schema = ground.policy.schema();
+    let check = |schema: &Schema| {
+        check_policy(ground.before, after, schema, sorted, ground.now_ms)
+            .map_err(|error| located(error, place))
+    };
     if !touches_policy(sorted) {
-        check_policy(ground.before, after, schema, sorted).map_err(|it| located(it, &place))?;
+        check(schema)?;
         return Ok(None);
     }
     let schema = if touches_schema(sorted) {
@@ -160,7 +174,7 @@ fn schema_stage(
     } else {
         Arc::clone(schema)
     };
-    check_policy(ground.before, after, &schema, sorted).map_err(|it| located(it, &place))?;
+    check(&schema)?;
     Ok(Some(Arc::new(Policy::new(schema))))
 }
 
@@ -207,7 +221,10 @@ fn unique_stage(
         let Some(it) = schema.predicate(*p).filter(|it| it.unique) else {
             continue;
         };
-        if *op == Op::Assert && after.subject_list(*p, o.borrow())?.len() > 1 {
+        if *op == Op::Assert
+            && staged.cause != Cause::Unchanged
+            && after.subject_list(*p, o.borrow())?.len() > 1
+        {
             let problem = Problem::Unique(Arc::clone(&it.name));
             return Err(Error {
                 at: Some(at.clone()),
@@ -219,10 +236,7 @@ fn unique_stage(
 }
 
 fn is_in_use(problem: &Problem) -> bool {
-    matches!(
-        problem,
-        Problem::Schema(schema::Error::InUse { .. }) | Problem::Policy(policy::Error::InUse { .. })
-    )
+    matches!(problem, Problem::Schema(schema::Error::InUse { .. }))
 }
 
 fn schema_subject(error: &schema::Error) -> Option<SubjectId> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
 use super::parsed::{Action, Parsed, ParsedId, ParsedItem, item};
-use crate::base::limits::TRANSACTION_ITEMS_MAX;
+use crate::base::limits::{COMMIT_FLAKES_MAX, TRANSACTION_ITEMS_MAX};
 use crate::model::system::{collection, predicate};
 use crate::model::{CollectionId, SubjectId, ValueType};
 use crate::query::{Json, Pointer};
@@ -76,6 +76,8 @@ struct Namer<'s> {
     schema: &'s Schema,
     named: Named<'s>,
     known: BTreeMap<String, usize>,
+    /// How many values were sent.
+    values: usize,
 }
 
 /// Looks up every name.
@@ -88,6 +90,7 @@ pub(super) fn named<'s>(parsed: &Parsed, schema: &'s Schema) -> Result<Named<'s>
         schema,
         named,
         known: BTreeMap::new(),
+        values: 0,
     };
     for item in &parsed.items {
         namer.add(item.clone())?;
@@ -236,6 +239,7 @@ impl<'s> Namer<'s> {
         let values = match json {
             Json::Null => NamedValues::All,
             Json::Array(list) if it.multi && !is_tuple(&list, it) => {
+                self.bounded(list.len(), &at)?;
                 let list = list.into_iter().enumerate();
                 let list = list
                     .map(|(index, json)| (at.index(index), json))
@@ -248,6 +252,22 @@ impl<'s> Namer<'s> {
             at,
             predicate: it,
             values,
+        })
+    }
+
+    /// A value takes more memory with its place than it took in the text, so their number is looked at first.
+    fn bounded(&mut self, values: usize, at: &Pointer) -> Result<(), Error> {
+        self.values = self.values.saturating_add(values);
+        if self.values <= COMMIT_FLAKES_MAX {
+            return Ok(());
+        }
+        let problem = Problem::Limit {
+            what: "values",
+            max: COMMIT_FLAKES_MAX,
+        };
+        Err(Error {
+            at: Some(at.clone()),
+            problem,
         })
     }
 

@@ -1,15 +1,20 @@
 //! The fifth stage: values become flakes, and what follows from them is added.
 //!
-//! 1. A value that is already there makes no flake; a new value of a predicate with one value retracts the old.
+//! 1. A value that is already there makes no flake of the commit; a new value of a predicate with one value retracts
+//!    the old.
 //! 2. Deleting a subject retracts its facts and the refs to it.
-//! 3. Nothing is both asserted and retracted, and nothing that is deleted is written or referred to.
+//! 3. Nothing is both asserted and retracted, and nothing that is deleted is written or referred to. This is asked
+//!    of what was sent and not of the facts, since it is told before the permissions are judged.
+//! 4. What was sent and changes nothing is staged too, as [`Cause::Unchanged`]: else a guess at a hidden value would
+//!    be accepted where it is right and refused where it is wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use super::error::Error;
+use super::error::{Error, Problem};
 use super::parsed::Action;
-use super::resolved::{Resolved, ResolvedField, ResolvedValue};
+use super::resolved::{Resolved, ResolvedField, ResolvedItem, ResolvedValue};
+use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::predicate;
 use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
@@ -40,24 +45,29 @@ struct Stager<'a> {
     places: Vec<Pointer>,
     /// What each touched subject and predicate has, with what is staged.
     values: BTreeMap<(SubjectId, PredicateId), BTreeSet<Value>>,
+    /// What was sent, present or not.
     ops: BTreeMap<(SubjectId, PredicateId, Value), Op>,
+    /// Where every value was retracted, and where a value was asserted.
+    emptied: BTreeSet<(SubjectId, PredicateId)>,
+    filled: BTreeSet<(SubjectId, PredicateId)>,
     /// The one value that was sent for a predicate with one value.
     sent: BTreeMap<(SubjectId, PredicateId), Value>,
-    deleted: BTreeSet<SubjectId>,
 }
 
 /// Makes the flakes of a resolved transaction.
 pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Staged, Error> {
     refuse_functions(resolved)?;
     let typed = typed(resolved)?;
+    refuse_dangling(resolved)?;
     let mut stager = Stager {
         before,
         flakes: Vec::new(),
         places: Vec::new(),
         values: BTreeMap::new(),
         ops: BTreeMap::new(),
+        emptied: BTreeSet::new(),
+        filled: BTreeSet::new(),
         sent: BTreeMap::new(),
-        deleted: BTreeSet::new(),
     };
     for (s, id) in &resolved.tags {
         let place = Pointer::root();
@@ -67,7 +77,7 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
             o: Value::string(id),
             op: Op::Assert,
         };
-        stager.push(flake, Cause::MadeTag, &place);
+        stager.push(flake, Cause::MadeTag, &place)?;
     }
     for (item, values) in resolved.items.iter().zip(typed) {
         if item.action == Action::Delete && item.fields.is_empty() {
@@ -77,7 +87,6 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
             stager.field(item.s, item.action, field, values)?;
         }
     }
-    stager.refuse_dangling()?;
     let tempids = tempids(resolved, &stager)?;
     Ok(Staged {
         flakes: stager.flakes,
@@ -151,11 +160,23 @@ fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error
 }
 
 impl Stager<'_> {
-    fn push(&mut self, flake: Flake, cause: Cause, at: &Pointer) {
-        self.ops
-            .insert((flake.s, flake.p, flake.o.clone()), flake.op);
+    /// The bound is looked at here, so that no delete of what much refers to fills the memory first.
+    fn push(&mut self, flake: Flake, cause: Cause, at: &Pointer) -> Result<(), Error> {
+        if self.flakes.len() >= COMMIT_FLAKES_MAX {
+            let problem = Problem::Limit {
+                what: "flakes",
+                max: COMMIT_FLAKES_MAX,
+            };
+            return Err(Error { at: None, problem });
+        }
         self.flakes.push(StagedFlake { flake, cause });
         self.places.push(at.clone());
+        Ok(())
+    }
+
+    /// Notes what was sent; the same fact is not sent both ways.
+    fn send(&mut self, key: (SubjectId, PredicateId, Value), op: Op) -> bool {
+        self.ops.insert(key, op).is_none_or(|other| other == op)
     }
 
     /// What the subject has under the predicate, with what is staged.
@@ -178,6 +199,10 @@ impl Stager<'_> {
     ) -> Result<(), Error> {
         let it = field.predicate;
         let Some(values) = values else {
+            if self.filled.contains(&(s, it.id)) {
+                return Err(contradiction(&field.at));
+            }
+            self.emptied.insert((s, it.id));
             for value in self.has(s, it.id)?.clone() {
                 self.retract(s, it.id, value, Cause::Implied, &field.at)?;
             }
@@ -199,9 +224,11 @@ impl Stager<'_> {
         value: &Value,
         at: &Pointer,
     ) -> Result<(), Error> {
-        if self.ops.get(&(s, it.id, value.clone())) == Some(&Op::Retract) {
+        self.filled.insert((s, it.id));
+        if self.emptied.contains(&(s, it.id)) || !self.send((s, it.id, value.clone()), Op::Assert) {
             return Err(contradiction(at));
         }
+        let mut replaced = Vec::new();
         if !it.multi {
             match self.sent.insert((s, it.id), value.clone()) {
                 Some(other) if other != *value => {
@@ -210,32 +237,29 @@ impl Stager<'_> {
                 }
                 _ => {}
             }
+            let old = self.has(s, it.id)?.iter();
+            replaced.extend(old.filter(|old| *old != value).cloned());
         }
-        // What was sent comes before what follows from it, so that it is what a refusal tells of.
-        if self.has(s, it.id)?.insert(value.clone()) {
-            let flake = Flake {
-                s,
-                p: it.id,
-                o: value.clone(),
-                op: Op::Assert,
-            };
-            self.push(flake, Cause::Sent, at);
-        }
-        if !it.multi {
-            let old: Vec<Value> = self
-                .has(s, it.id)?
-                .iter()
-                .filter(|old| *old != value)
-                .cloned()
-                .collect();
-            for old in old {
-                self.retract(s, it.id, old, Cause::Implied, at)?;
-            }
+        let cause = if self.has(s, it.id)?.insert(value.clone()) {
+            Cause::Sent
+        } else {
+            Cause::Unchanged
+        };
+        let flake = Flake {
+            s,
+            p: it.id,
+            o: value.clone(),
+            op: Op::Assert,
+        };
+        // What was sent is judged first, so that a refusal does not tell whether there was a value.
+        self.push(flake, cause, at)?;
+        for old in replaced {
+            self.retract(s, it.id, old, Cause::Implied, at)?;
         }
         Ok(())
     }
 
-    /// Retracting what is not there does nothing.
+    /// Retracting what is not there changes nothing.
     fn retract(
         &mut self,
         s: SubjectId,
@@ -244,30 +268,37 @@ impl Stager<'_> {
         cause: Cause,
         at: &Pointer,
     ) -> Result<(), Error> {
-        if self.ops.get(&(s, p, value.clone())) == Some(&Op::Assert) {
+        let is_sent = cause == Cause::Sent;
+        if is_sent && !self.send((s, p, value.clone()), Op::Retract) {
             return Err(contradiction(at));
         }
-        if self.has(s, p)?.remove(&value) {
-            self.push(
-                Flake {
-                    s,
-                    p,
-                    o: value,
-                    op: Op::Retract,
-                },
-                cause,
-                at,
-            );
-        }
-        Ok(())
+        let cause = match self.has(s, p)?.remove(&value) {
+            true => cause,
+            false if is_sent => Cause::Unchanged,
+            false => return Ok(()),
+        };
+        let flake = Flake {
+            s,
+            p,
+            o: value,
+            op: Op::Retract,
+        };
+        self.push(flake, cause, at)
     }
 
     fn delete(&mut self, s: SubjectId, at: &Pointer) -> Result<(), Error> {
-        self.deleted.insert(s);
+        // One more than a commit may have is enough to be refused.
+        let more = |count: usize| {
+            if count > COMMIT_FLAKES_MAX {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
         let mut facts = Vec::new();
         self.before.subject(s, &mut |fact| {
             facts.push((fact.p, fact.o.to_value()));
-            ControlFlow::Continue(())
+            more(facts.len())
         })?;
         for (p, value) in facts {
             self.retract(s, p, value, Cause::Implied, at)?;
@@ -275,31 +306,41 @@ impl Stager<'_> {
         let mut refs = Vec::new();
         self.before.referrers(s, &mut |p, from| {
             refs.push((p, from));
-            ControlFlow::Continue(())
+            more(refs.len())
         })?;
         for (p, from) in refs {
             self.retract(from, p, Value::Ref(s), Cause::RefToDeleted, at)?;
         }
         Ok(())
     }
+}
 
-    /// Nothing that is deleted is written or referred to.
-    fn refuse_dangling(&self) -> Result<(), Error> {
-        for (staged, at) in self.flakes.iter().zip(&self.places) {
-            let Flake { s, o, op, .. } = &staged.flake;
-            let to_deleted = o
-                .borrow()
-                .as_ref()
-                .is_some_and(|to| self.deleted.contains(&to));
-            if *op == Op::Assert && (to_deleted || self.deleted.contains(s)) {
+/// Nothing that is deleted is written or referred to.
+fn refuse_dangling(resolved: &Resolved<'_>) -> Result<(), Error> {
+    let is_whole =
+        |item: &&ResolvedItem<'_>| item.action == Action::Delete && item.fields.is_empty();
+    let deleted: BTreeSet<SubjectId> = resolved
+        .items
+        .iter()
+        .filter(is_whole)
+        .map(|it| it.s)
+        .collect();
+    for item in resolved
+        .items
+        .iter()
+        .filter(|it| it.action == Action::Write)
+    {
+        for (at, value) in item.fields.iter().flat_map(|it| it.values.iter().flatten()) {
+            let to_deleted = matches!(value, ResolvedValue::Ref(to) if deleted.contains(to));
+            if to_deleted || deleted.contains(&item.s) {
                 return Err(Error::invalid(
                     at,
                     "this transaction deletes a subject that it uses",
                 ));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn contradiction(at: &Pointer) -> Error {
@@ -314,7 +355,7 @@ fn tempids(resolved: &Resolved<'_>, stager: &Stager<'_>) -> Result<Vec<(String, 
     let written: BTreeSet<SubjectId> = stager
         .flakes
         .iter()
-        .filter(|staged| staged.flake.op == Op::Assert)
+        .filter(|staged| staged.flake.op == Op::Assert && staged.cause != Cause::Unchanged)
         .map(|staged| staged.flake.s)
         .collect();
     let mut tempids: Vec<(String, Tempid)> = Vec::new();
@@ -329,20 +370,16 @@ fn tempids(resolved: &Resolved<'_>, stager: &Stager<'_>) -> Result<Vec<(String, 
         made.push((&temp.text, temp.is_named, *s));
     }
     made.extend(resolved.tags.iter().map(|(s, _)| ("_tag", false, *s)));
-    let mut places = BTreeMap::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for (text, is_named, s) in made {
-        let known = places
-            .get(text)
-            .copied()
-            .and_then(|place: usize| tempids.get_mut(place));
-        match known {
+        let index = *known.entry(text).or_insert(tempids.len());
+        match tempids.get_mut(index) {
             Some((_, Tempid::Range(first, last))) => {
                 *first = (*first).min(s);
                 *last = (*last).max(s);
             }
             Some(_) => {}
             None => {
-                places.insert(text, tempids.len());
                 let became = if is_named {
                     Tempid::One(s)
                 } else {

@@ -1,5 +1,6 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `cli`: the command line: exit codes and outputs
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
@@ -16,6 +17,7 @@
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
+mod attack;
 #[cfg(feature = "cli")]
 mod cli;
 mod crash;
