@@ -103,14 +103,14 @@ impl<B: Facts> Overlay<B> {
             .is_some_and(|row| row.contains_key(&(p, o.to_value())))
     }
 
-    /// Tells a row of the base and the changes to it as one.
-    fn merge(
-        &self,
+    /// Tells facts of the base, read by `base`, and the changes to them as one.
+    fn merge<'r>(
         s: SubjectId,
-        row: &Row,
+        changes: impl Iterator<Item = (&'r (PredicateId, Value), &'r Change)>,
+        base: impl FnOnce(&mut Visit<'_>) -> Result<(), Error>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut changes = row.iter().peekable();
+        let mut changes = changes.peekable();
         let mut flow = ControlFlow::Continue(());
         let tell = |p: PredicateId, o: &Value, change: Change, visit: &mut Visit<'_>| match change {
             Change::Holds(t) => visit(Fact {
@@ -121,7 +121,7 @@ impl<B: Facts> Overlay<B> {
             }),
             Change::Gone => ControlFlow::Continue(()),
         };
-        self.base.subject(s, &mut |fact| {
+        base(&mut |fact| {
             let mut replaced = false;
             while let Some(((p, o), change)) = changes.peek() {
                 let order = (*p, o.borrow()).cmp(&(fact.p, fact.o));
@@ -148,6 +148,16 @@ impl<B: Facts> Overlay<B> {
         }
         Ok(flow)
     }
+
+    /// Tells a row of the base and the changes to it as one.
+    fn merge_row(
+        &self,
+        s: SubjectId,
+        row: &Row,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        Self::merge(s, row.iter(), |each| self.base.subject(s, each), visit)
+    }
 }
 
 impl<B: Facts> Facts for Overlay<B> {
@@ -158,20 +168,20 @@ impl<B: Facts> Facts for Overlay<B> {
     fn subject(&self, s: SubjectId, visit: &mut Visit<'_>) -> Result<(), Error> {
         match self.rows.get(&s) {
             None => self.base.subject(s, visit),
-            Some(row) => self.merge(s, row, visit).map(|_| ()),
+            Some(row) => self.merge_row(s, row, visit).map(|_| ()),
         }
     }
 
     fn values(&self, s: SubjectId, p: PredicateId, visit: &mut Visit<'_>) -> Result<(), Error> {
         match self.rows.get(&s) {
             None => self.base.values(s, p, visit),
-            Some(row) => self
-                .merge(s, row, &mut |fact| match fact.p.cmp(&p) {
-                    std::cmp::Ordering::Less => ControlFlow::Continue(()),
-                    std::cmp::Ordering::Equal => visit(fact),
-                    std::cmp::Ordering::Greater => ControlFlow::Break(()),
-                })
-                .map(|_| ()),
+            Some(row) => {
+                // No value is lower than false.
+                let of = row
+                    .range((p, Value::Boolean(false))..)
+                    .take_while(|((q, _), _)| *q == p);
+                Self::merge(s, of, |each| self.base.values(s, p, each), visit).map(|_| ())
+            }
         }
     }
 
@@ -322,7 +332,7 @@ impl<B: Facts> Facts for Overlay<B> {
             let Some(row) = self.rows.get(&s) else {
                 return ControlFlow::Continue(());
             };
-            match self.merge(s, row, visit) {
+            match self.merge_row(s, row, visit) {
                 Ok(flow) => flow,
                 Err(error) => {
                     failed = Some(error);

@@ -211,7 +211,9 @@ fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
         Credential::None => {
             let peer = parts.extensions.get::<Peer>();
             let may_be_root = door.mode == Mode::Open
-                && peer.is_some_and(|peer| acts_as_root(peer.0, &parts.uri, &parts.headers));
+                && peer.is_some_and(|peer| {
+                    acts_as_root(peer.0, parts.version, &parts.uri, &parts.headers)
+                });
             Ok(Asker::Nobody { may_be_root })
         }
     }

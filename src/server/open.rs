@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Uri, Version};
 
 /// Headers that proxies add, beside `X-Forwarded-*`.
 const FORWARDING: [&str; 7] = [
@@ -28,11 +28,19 @@ pub(super) fn is_loopback(address: IpAddr) -> bool {
 }
 
 /// Whether the request may act as root without a token.
-pub(super) fn acts_as_root(peer: SocketAddr, target: &Uri, headers: &HeaderMap) -> bool {
+///
+/// Some proxies forward in HTTP/1.0 and add no header by themselves, so that version is refused.
+pub(super) fn acts_as_root(
+    peer: SocketAddr,
+    version: Version,
+    target: &Uri,
+    headers: &HeaderMap,
+) -> bool {
     let Some(host) = only_host(headers) else {
         return false;
     };
     is_loopback(peer.ip())
+        && version >= Version::HTTP_11
         && is_loopback_name(&host)
         && target.authority().is_none_or(is_loopback_name)
         && is_same_site(headers, &host)
@@ -86,8 +94,10 @@ mod tests {
             );
         }
         let peer = peer.parse().unwrap();
-        let acts = acts_as_root(peer, &target.parse().unwrap(), &headers);
+        let target = target.parse().unwrap();
+        let acts = acts_as_root(peer, Version::HTTP_11, &target, &headers);
         assert_eq!(acts, expected, "{peer} {target} {sent:?}");
+        assert!(!acts_as_root(peer, Version::HTTP_10, &target, &headers));
     }
 
     #[test]
