@@ -13,7 +13,7 @@ use solon::model::{
     Bounds, CollectionId, Direction, Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay,
     PredicateId, SubjectId, T, Value,
 };
-use solon::policy::{Cause, Op, Policy, StagedFlake, View, judge_writes};
+use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
 use solon::schema::{Schema, bootstrap};
 
 use crate::support::random::Random;
@@ -819,4 +819,99 @@ fn the_root_role_is_known_by_its_id() {
             .list
             .contains(&(ROOT_AUTH, predicate::AUTH_ROLES, Value::Ref(ROOT_ROLE)))
     );
+}
+
+/// The time between a past list and the one of now, in one step: what went, went from the past.
+struct OneStep<'a> {
+    then: &'a Overlay<Empty>,
+    now: &'a Overlay<Empty>,
+}
+
+impl History for OneStep<'_> {
+    fn now(&self) -> &dyn Facts {
+        self.now
+    }
+
+    fn before_it_went(
+        &self,
+        _: SubjectId,
+    ) -> Result<Option<Box<dyn Facts + '_>>, solon::model::Error> {
+        Ok(Some(Box::new(self.then)))
+    }
+}
+
+/// Law 12, for one fact of the past: on the facts of then, and on those of now or just before the subject went.
+fn passed(world: &World, auth: usize, now: &List, fact: &(SubjectId, PredicateId, Value)) -> bool {
+    let (s, p, o) = fact;
+    let is_there = now.iter().any(|(of, _, _)| of == s);
+    let since = if is_there { now } else { &world.list };
+    world.passes(auth, "query", &world.list, *s, *p, o)
+        && world.passes(auth, "query", since, *s, *p, o)
+}
+
+#[test]
+fn oracle_a_view_of_the_past_shows_what_the_rules_allow_then_and_now() {
+    let (mut shown, mut hidden) = (0, 0);
+    for seed in seeds() {
+        let mut rng = Random::new(seed);
+        let world = World::random(&mut rng);
+        let users: Vec<SubjectId> = (0..3).map(|n| subject(5, 1001 + n)).collect();
+        let of_data = |s: SubjectId| s.collection().raw() >= 20;
+        // Now: some documents are gone, and others have other facts.
+        let mut now = world.list.clone();
+        for n in 0..8 {
+            let s = subject(DOC, n);
+            if rng.below(3) == 0 {
+                now.retain(|(of, _, _)| *of != s);
+            } else if rng.below(2) == 0 {
+                now.retain(|(of, p, _)| *of != s || *p == TITLE);
+                now.extend(
+                    doc_facts(&mut rng, &users)
+                        .into_iter()
+                        .map(|(p, o)| (s, p, o)),
+                );
+            }
+        }
+        let (then, since) = (world.facts(), overlay(Empty, &now, T(2)));
+        let schema = Arc::new(Schema::load(&since).unwrap());
+        let policy = Policy::new(Arc::clone(&schema));
+        let history = OneStep {
+            then: &then,
+            now: &since,
+        };
+        for (index, (auth, _, is_root)) in world.auths.iter().enumerate() {
+            let permissions = policy.permissions(*auth, &Op::query(), &since).unwrap();
+            let budget = Budget::new(u64::MAX, None);
+            let view = View::new(permissions, Arc::clone(&schema), &then, 0, &budget);
+            let view = view.with_history(&history);
+            for fact in world.list.iter().filter(|(s, _, _)| of_data(*s)) {
+                let target_is_shown = match &fact.2 {
+                    Value::Ref(to) if to.collection() != collection::TAG => world
+                        .list
+                        .iter()
+                        .any(|fact| fact.0 == *to && passed(&world, index, &now, fact)),
+                    _ => true,
+                };
+                let expected = *is_root || (passed(&world, index, &now, fact) && target_is_shown);
+                let (s, p, o) = fact;
+                let fact = Fact {
+                    s: *s,
+                    p: *p,
+                    o: o.borrow(),
+                    t: T(1),
+                };
+                assert_eq!(
+                    view.sees(fact).unwrap(),
+                    expected,
+                    "seed {seed}, auth {index}, {fact:?}"
+                );
+                if expected {
+                    shown += 1;
+                } else {
+                    hidden += 1;
+                }
+            }
+        }
+    }
+    assert!(shown > 100 && hidden > 100, "{shown} {hidden}");
 }
