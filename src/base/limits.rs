@@ -119,6 +119,9 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long the body of a request may take, seconds: the largest, at a little more than one megabit a second.
 pub const BODY_SECONDS_MAX: u64 = 30;
 
+/// How long a client may take in nothing of its answer, seconds: then the connection is given up.
+pub const WRITE_SECONDS_MAX: u64 = 30;
+
 /// A body that is read before its bearer is known, bytes: what a thousand strangers can make us hold.
 pub const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
 

@@ -13,6 +13,7 @@ mod error;
 mod logs;
 mod observe;
 mod open;
+mod patience;
 mod problem;
 mod request_id;
 mod routes;

@@ -25,12 +25,13 @@ use tokio::time::{sleep, timeout};
 use super::door::{Door, Mode, Peer};
 use super::error::Error;
 use super::open::is_loopback;
+use super::patience::Patient;
 use super::request_id::Ids;
 use super::routes::routes;
 use super::work::{self, Work};
 use crate::base::Clock;
 use crate::base::limits::{
-    CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, SHUTDOWN_SECONDS_MAX,
+    CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, SHUTDOWN_SECONDS_MAX, WRITE_SECONDS_MAX,
 };
 use crate::db::Folder;
 
@@ -211,6 +212,7 @@ fn connect(
         let answer = hyper::service::Service::call(&app, request);
         async move { answer.await.map_err(|never: Infallible| never) }
     });
+    let stream = Patient::new(stream, Duration::from_secs(WRITE_SECONDS_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
