@@ -98,6 +98,12 @@ pub fn check(before: &Schema, after: &dyn Facts, flakes: &[Flake]) -> Result<(),
     let loaded = Schema::load(after)?;
     for s in touched
         .iter()
+        .filter(|s| s.collection() == collection::COLLECTION)
+    {
+        no_refs_restricted_to(before, &loaded, *s)?;
+    }
+    for s in touched
+        .iter()
         .filter(|s| s.collection() == collection::PREDICATE)
     {
         let Some(id) = PredicateId::of_subject(*s) else {
@@ -276,6 +282,25 @@ fn check_predicate(
         }
     }
     Ok(())
+}
+
+/// A collection that goes is none that a predicate is restricted to.
+fn no_refs_restricted_to(before: &Schema, loaded: &Schema, s: SubjectId) -> Result<(), Error> {
+    let id = CollectionId::new(s.number());
+    let Some(old) = id.and_then(|id| before.collection(id)) else {
+        return Ok(());
+    };
+    if loaded.collection(old.id).is_some() {
+        return Ok(());
+    }
+    let restricted = |it: &&Predicate| it.restrict_collection.as_deref() == Some(&*old.name);
+    match loaded.predicates().find(restricted) {
+        Some(it) => {
+            let why = format!("`{}` refers to subjects of `{}`", it.name, old.name);
+            Err(Error::InUse { subject: s, why })
+        }
+        None => Ok(()),
+    }
 }
 
 fn no_facts_of(before: &Schema, after: &dyn Facts, id: PredicateId) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::base::limits::COLLECTION_ID_MAX;
 use crate::model::system::{collection, first_number, predicate};
 use crate::model::{CollectionId, Facts, SubjectId, Value, ValueRef, ValueType};
 use crate::policy::View;
-use crate::query::{self, Json, Pointer, identity, value_of};
+use crate::query::{self, Json, Pointer, identity, tag_named, value_of};
 use crate::schema::{Predicate, Schema};
 
 /// A transaction whose subjects are known.
@@ -98,7 +98,7 @@ pub(super) fn resolved<'s>(
         let s = match &item.id {
             NamedId::Temp(index) => temps.get(*index).map(|(_, s)| *s),
             NamedId::Subject(s) => resolver.seen(*s)?,
-            NamedId::Tuple(it, value) => resolver.tuple(it, value)?,
+            NamedId::Tuple(it, value) => resolver.tuple(it, value, &item.at.key("_id").index(1))?,
         };
         let Some(s) = s else {
             return Err(absent(&item.at.key("_id")));
@@ -133,7 +133,7 @@ impl<'s> Resolver<'_, 's> {
                     let NamedValue::Json(json) = value else {
                         continue;
                     };
-                    let Some(s) = self.tuple(field.predicate, json)? else {
+                    let Some(s) = self.tuple(field.predicate, json, at)? else {
                         continue;
                     };
                     let Some(slot) = found.get_mut(index) else {
@@ -178,14 +178,17 @@ impl<'s> Resolver<'_, 's> {
     }
 
     /// The subject that a two-tuple names, if it is one and the author sees it.
-    fn tuple(&self, it: &Predicate, json: &Json) -> Result<Option<SubjectId>, Error> {
-        let value = match it.value_type {
-            ValueType::Ref => match json {
-                Json::Int(id) => SubjectId::from_raw(*id).map(Value::Ref),
-                _ => None,
-            },
-            ValueType::Tag => None,
-            scalar => value_of(json, scalar).ok(),
+    fn tuple(&self, it: &Predicate, json: &Json, at: &Pointer) -> Result<Option<SubjectId>, Error> {
+        let value = match (it.value_type, json) {
+            (ValueType::Ref, Json::Int(_) | Json::UInt(_) | Json::Array(_)) => {
+                let found = identity(json, at, self.schema, self.sight).map_err(unidentified)?;
+                found.map(Value::Ref)
+            }
+            (ValueType::Tag, Json::String(text)) => {
+                tag_named(text, it, self.before)?.map(Value::Ref)
+            }
+            (ValueType::Ref | ValueType::Tag, _) => None,
+            (scalar, json) => value_of(json, scalar).ok(),
         };
         let Some(value) = value else { return Ok(None) };
         Ok(self

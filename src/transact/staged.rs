@@ -2,7 +2,7 @@
 //!
 //! 1. A value that is already there makes no flake of the commit; a new value of a predicate with one value retracts
 //!    the old.
-//! 2. Deleting a subject retracts its facts and the refs to it.
+//! 2. Deleting a subject retracts its facts and the refs to it. A tag that is used is not deleted.
 //! 3. Nothing is both asserted and retracted, and nothing that is deleted is written or referred to. This is asked
 //!    of what was sent and not of the facts, since it is told before the permissions are judged.
 //! 4. What was sent and changes nothing is staged too, as [`Cause::Unchanged`]: else a guess at a hidden value would
@@ -15,7 +15,7 @@ use super::error::{Error, Problem};
 use super::parsed::Action;
 use super::resolved::{Resolved, ResolvedField, ResolvedItem, ResolvedValue};
 use crate::base::limits::COMMIT_FLAKES_MAX;
-use crate::model::system::predicate;
+use crate::model::system::{collection, predicate};
 use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
@@ -302,6 +302,10 @@ impl Stager<'_> {
         })?;
         for (p, value) in facts {
             self.retract(s, p, value, Cause::Implied, at)?;
+        }
+        // The uses of a tag stay, so that what must hold of a policy finds them and refuses.
+        if s.collection() == collection::TAG {
+            return Ok(());
         }
         let mut refs = Vec::new();
         self.before.referrers(s, &mut |p, from| {

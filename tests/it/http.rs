@@ -1,134 +1,13 @@
 //! The HTTP door: the protocol, not the meaning.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use solon::base::SystemClock;
 use solon::base::limits::BODY_BYTES_MAX;
-use solon::db::{Folder, Options};
-use solon::server::{Config, Error, Mode, Server, Stopper};
+use solon::server::{Config, Error, Mode, Server};
 
-/// A server on a folder of its own, stopped when it goes out of scope.
-struct Served {
-    address: SocketAddr,
-    token: String,
-    stopper: Stopper,
-    thread: Option<JoinHandle<Result<(), Error>>>,
-    _dir: tempfile::TempDir,
-}
-
-struct Reply {
-    status: u16,
-    headers: ureq::http::HeaderMap,
-    body: String,
-}
-
-fn config(mode: Mode) -> Config {
-    Config {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        mode,
-        insecure_plain_http: false,
-        clock: Arc::new(SystemClock::new()),
-    }
-}
-
-fn folder(dir: &Path) -> Folder {
-    Folder::open(dir, &Options::default()).unwrap()
-}
-
-fn serve(mode: Mode) -> Served {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = folder(dir.path());
-    let token = folder.root_token(60).unwrap();
-    let server = Server::bind(folder, &config(mode)).unwrap();
-    let (address, stopper) = (server.address(), server.stopper());
-    let thread = Some(std::thread::spawn(move || server.run()));
-    Served {
-        address,
-        token,
-        stopper,
-        thread,
-        _dir: dir,
-    }
-}
-
-impl Served {
-    /// Sends a request with these headers; `BEARER` stands for the root token's header.
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = match *name {
-                "BEARER" => request.header("authorization", format!("Bearer {}", self.token)),
-                name => request.header(name, *value),
-            };
-        }
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .build()
-            .into();
-        let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
-        Reply {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.body_mut().read_to_string().unwrap(),
-        }
-    }
-
-    fn query(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let mut all = vec![("content-type", "application/json")];
-        all.extend_from_slice(headers);
-        self.send("POST", path, &all, br#"{"select": ["*"], "from": "_role"}"#)
-    }
-
-    /// Sends bytes as they are, and reads to the connection's end.
-    fn raw(&self, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(request).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok_and(|served| served.is_ok()));
-        }
-    }
-}
-
-impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// Checks that this is a problem in the one shape.
-    fn problem(&self, status: u16, code: &str) -> Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json")
-        );
-        assert_eq!(self.header("cache-control"), Some("no-store"));
-        let problem: Value = serde_json::from_str(&self.body).unwrap();
-        assert_eq!(problem["status"], status);
-        assert_eq!(problem["error"], code);
-        assert_eq!(problem["type"], format!("urn:solon:error:{code}"));
-        assert_eq!(problem["message"], problem["detail"]);
-        let id = self.header("x-request-id").unwrap();
-        assert_eq!(problem["instance"], format!("urn:solon:request:{id}"));
-        problem
-    }
-}
+use crate::support::served::{config, folder, serve};
 
 #[test]
 fn what_is_not_there_is_404_and_another_method_is_405() {

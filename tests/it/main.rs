@@ -2,6 +2,7 @@
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `cli`: the command line: exit codes and outputs
+//! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
@@ -20,6 +21,7 @@
 mod attack;
 #[cfg(feature = "cli")]
 mod cli;
+mod conformance;
 mod crash;
 mod durability;
 #[cfg(feature = "server")]

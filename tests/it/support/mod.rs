@@ -4,5 +4,7 @@ mod database;
 pub mod disk;
 pub mod naive;
 pub mod random;
+#[cfg(feature = "server")]
+pub mod served;
 
 pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};

@@ -1,0 +1,458 @@
+//! The cases of `tests/conformance`: given a schema, data and identities, these steps answer this.
+//!
+//! A file is one theme. Every file runs twice: through the library, and over HTTP.
+//!
+//! ```text
+//! {"about": sentence,
+//!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
+//!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n,
+//!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
+//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n} |
+//!             "error"?: {"code", "status", "pointer"?} | "sameAs"?: number of an earlier step, from 1}]}
+//! ```
+//!
+//! A text `@collection:n` in a body or an answer stands for the id of a subject. `sameAs` is for what must read the
+//! same, byte for byte. A token's answer is told without the token.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use solon::base::ManualClock;
+use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid};
+use solon::model::{CollectionId, SubjectId};
+
+use crate::support::START_MS;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    about: String,
+    #[serde(default)]
+    given: Given,
+    steps: Vec<Step>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    schema: Option<Value>,
+    identities: Option<Value>,
+    data: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Step {
+    about: String,
+    r#as: Option<String>,
+    #[serde(default)]
+    wait_seconds: u64,
+    transact: Option<Value>,
+    query: Option<Value>,
+    token: Option<Value>,
+    raw: Option<Raw>,
+    /// `null` is an answer too.
+    #[serde(default, deserialize_with = "some")]
+    answer: Option<Value>,
+    receipt: Option<Receipt>,
+    error: Option<Refusal>,
+    same_as: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    to: Action,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Transact,
+    Query,
+    Token,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Receipt {
+    tempids: Option<Vec<String>>,
+    flakes: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    code: String,
+    status: u16,
+    pointer: Option<String>,
+}
+
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// What came of a step, told alike by both doors.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    Answer(String),
+    Receipt {
+        tempids: Vec<String>,
+        flakes: usize,
+    },
+    Minted(Value),
+    Refused {
+        code: String,
+        status: u16,
+        pointer: String,
+        message: String,
+    },
+}
+
+/// A way of asking.
+trait Door {
+    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome;
+}
+
+struct Library(Folder);
+
+impl Door for Library {
+    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+        let session = match self.0.session(token, None) {
+            Ok(session) => session,
+            Err(error) => return refused(&error),
+        };
+        let outcome = match action {
+            Action::Query => session.query(body).map(|it| Outcome::Answer(it.body)),
+            Action::Transact => session.transact(body).map(|it| {
+                let mut tempids: Vec<_> = it.tempids.iter().map(|(name, _)| name.clone()).collect();
+                tempids.sort();
+                for (_, became) in &it.tempids {
+                    if let Tempid::Range(first, last) = became {
+                        assert!(first <= last);
+                    }
+                }
+                let flakes = it.flakes.len();
+                Outcome::Receipt { tempids, flakes }
+            }),
+            Action::Token => session.token(body).map(|it| {
+                Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
+            }),
+        };
+        outcome.unwrap_or_else(|error| refused(&error))
+    }
+}
+
+fn refused(error: &Error) -> Outcome {
+    Outcome::Refused {
+        code: error.code().to_owned(),
+        status: status(error.kind()),
+        pointer: error.at().unwrap_or_default().to_owned(),
+        message: error.message().to_owned(),
+    }
+}
+
+/// The table of docs/errors.md.
+fn status(kind: ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::Invalid | ErrorKind::Limit(LimitKind::Request) => 400,
+        ErrorKind::Unauthenticated => 401,
+        ErrorKind::Denied => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::Conflict => 409,
+        ErrorKind::Limit(LimitKind::Body) => 413,
+        ErrorKind::Limit(LimitKind::Rate) => 429,
+        ErrorKind::Limit(LimitKind::Time) | ErrorKind::Unavailable => 503,
+        ErrorKind::Corrupt | ErrorKind::Internal => 500,
+    }
+}
+
+#[cfg(feature = "server")]
+impl Door for crate::support::served::Served {
+    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+        let name = match action {
+            Action::Transact => "transact",
+            Action::Query => "query",
+            Action::Token => "token",
+        };
+        let reply = self.post(name, token, body);
+        let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
+        match (reply.status, action) {
+            (200, Action::Query) => Outcome::Answer(reply.body),
+            (200, Action::Transact) => {
+                let told = told();
+                let tempids = told["tempids"].as_object().unwrap();
+                let mut tempids: Vec<_> = tempids.keys().cloned().collect();
+                tempids.sort();
+                let flakes = told["flakes"].as_array().unwrap().len();
+                Outcome::Receipt { tempids, flakes }
+            }
+            (200, Action::Token) => {
+                let told = told();
+                assert!(told["token"].is_string());
+                Outcome::Minted(json!({"auth": told["auth"], "expires_in": told["expires_in"]}))
+            }
+            (status, _) => {
+                let problem = told();
+                let code = problem["error"].as_str().unwrap().to_owned();
+                reply.problem(status, &code);
+                Outcome::Refused {
+                    code,
+                    status,
+                    pointer: problem["pointer"].as_str().unwrap_or_default().to_owned(),
+                    message: problem["message"].as_str().unwrap().to_owned(),
+                }
+            }
+        }
+    }
+}
+
+/// What a run needs beside the door.
+struct World {
+    folder: Folder,
+    clock: Arc<ManualClock>,
+    tokens: BTreeMap<String, String>,
+}
+
+impl World {
+    fn new(dir: &Path) -> Self {
+        let clock = Arc::new(ManualClock::at(START_MS));
+        let options = Options {
+            clock: Arc::clone(&clock) as _,
+            issuer: None,
+        };
+        Self {
+            folder: Folder::open(dir, &options).unwrap(),
+            clock,
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    fn give(&self, given: &Given) {
+        for transaction in [&given.schema, &given.identities, &given.data]
+            .into_iter()
+            .flatten()
+        {
+            let text = self.with_ids(&transaction.to_string());
+            let made = self.folder.database().transact(&text);
+            made.unwrap_or_else(|error| panic!("{error}: {text}"));
+        }
+    }
+
+    /// A token made when its auth is first named, so that it may outlive the auth.
+    fn token(&mut self, auth: &str) -> String {
+        let folder = &self.folder;
+        let token = self.tokens.entry(auth.to_owned());
+        token
+            .or_insert_with(|| folder.token_for(auth, 3_599).unwrap())
+            .clone()
+    }
+
+    /// The text with every `"@collection:n"` as a number.
+    fn with_ids(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("\"@") {
+            let (name, after) = after.split_once('"').unwrap();
+            let (of, number) = name.rsplit_once(':').unwrap();
+            out.push_str(before);
+            out.push_str(&self.id(of, number.parse().unwrap()).to_string());
+            rest = after;
+        }
+        out + rest
+    }
+
+    fn id(&self, of: &str, number: u64) -> SubjectId {
+        let query = json!({"selectOne": ["_id"], "from": ["_collection/name", of]});
+        let found = self.folder.database().root().query(&query.to_string());
+        let found: Value = serde_json::from_str(&found.unwrap().body).unwrap();
+        let raw = found["_id"].as_i64();
+        let raw = raw.unwrap_or_else(|| panic!("there is no collection {of}"));
+        let subject = SubjectId::from_raw(raw).unwrap();
+        let collection = CollectionId::new(subject.number()).unwrap();
+        SubjectId::new(collection, number).unwrap()
+    }
+}
+
+fn run(path: &Path, open: &dyn Fn(&Folder) -> Box<dyn Door>) -> usize {
+    let text = std::fs::read_to_string(path).unwrap();
+    let case: Case =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(!case.about.is_empty(), "{}", path.display());
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.give(&case.given);
+    let door = open(&world.folder);
+    let mut outcomes = Vec::new();
+    let mut wrong = Vec::new();
+    for (step, number) in case.steps.iter().zip(1..) {
+        let at = format!("{}, step {number}: {}", path.display(), step.about);
+        assert!(!step.about.is_empty(), "{at}");
+        world.clock.advance(Duration::from_secs(step.wait_seconds));
+        let token = world.token(step.r#as.as_deref().unwrap_or("root"));
+        let (action, body) = request(step, &at);
+        let body = world.with_ids(&body);
+        let head = world.folder.database().head();
+        let outcome = door.ask(&token, action, &body);
+        if matches!(outcome, Outcome::Refused { .. }) {
+            assert_eq!(world.folder.database().head(), head, "{at}");
+        }
+        if let Some(complaint) = differs(step, &outcome, &outcomes, &world) {
+            wrong.push(format!("{at}\n    {complaint}"));
+        }
+        outcomes.push(outcome);
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    world.folder.database().verify().unwrap();
+    case.steps.len()
+}
+
+fn request(step: &Step, at: &str) -> (Action, String) {
+    let body = |it: &Value| it.to_string();
+    let given: Vec<(Action, String)> = [
+        step.transact
+            .as_ref()
+            .map(|it| (Action::Transact, body(it))),
+        step.query.as_ref().map(|it| (Action::Query, body(it))),
+        step.token.as_ref().map(|it| (Action::Token, body(it))),
+        step.raw.as_ref().map(|it| (it.to, it.text.clone())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    assert_eq!(given.len(), 1, "{at}: one request");
+    given.into_iter().next().unwrap()
+}
+
+/// How an outcome differs from what the step expects, if it does.
+fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) -> Option<String> {
+    let expects = [
+        step.answer.is_some(),
+        step.receipt.is_some(),
+        step.error.is_some(),
+        step.same_as.is_some(),
+    ];
+    if !expects.contains(&true) {
+        return Some("expects nothing".to_owned());
+    }
+    let found = format!("found {outcome:?}");
+    if let Some(answer) = &step.answer {
+        let answer: Value = serde_json::from_str(&world.with_ids(&answer.to_string())).unwrap();
+        let is_it = match outcome {
+            Outcome::Answer(body) => serde_json::from_str::<Value>(body).unwrap() == answer,
+            Outcome::Minted(minted) => *minted == answer,
+            Outcome::Receipt { .. } | Outcome::Refused { .. } => false,
+        };
+        if !is_it {
+            return Some(format!("expected {answer}\n    {found}"));
+        }
+    }
+    if let Some(expected) = &step.receipt {
+        let Outcome::Receipt { tempids, flakes } = outcome else {
+            return Some(format!("expected a receipt\n    {found}"));
+        };
+        let mut names = expected.tempids.clone();
+        if let Some(names) = &mut names {
+            names.sort();
+        }
+        if names.is_some_and(|it| it != *tempids) || expected.flakes.is_some_and(|it| it != *flakes)
+        {
+            return Some(format!(
+                "expected {:?} and {:?} flakes\n    {found}",
+                expected.tempids, expected.flakes
+            ));
+        }
+    }
+    if let Some(expected) = &step.error {
+        let is_it = match outcome {
+            Outcome::Refused {
+                code,
+                status,
+                pointer,
+                ..
+            } => {
+                *code == expected.code
+                    && *status == expected.status
+                    && expected.pointer.as_ref().is_none_or(|it| it == pointer)
+            }
+            _ => false,
+        };
+        if !is_it {
+            let Refusal {
+                code,
+                status,
+                pointer,
+            } = expected;
+            return Some(format!(
+                "expected {code} {status} at {pointer:?}\n    {found}"
+            ));
+        }
+    }
+    if let Some(number) = step.same_as {
+        let same = &before[number - 1];
+        if same != outcome {
+            return Some(format!("expected {same:?} as of {number}\n    {found}"));
+        }
+    }
+    None
+}
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let mut found = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "json") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+/// Runs every file, and tells of all that fail.
+fn run_all(open: &dyn Fn(&Folder) -> Box<dyn Door>) {
+    let mut steps = 0;
+    let mut failed = 0;
+    for path in cases() {
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&path, open)));
+        match ran {
+            Ok(count) => steps += count,
+            Err(_) => failed += 1,
+        }
+    }
+    println!("{steps} steps");
+    assert_eq!(failed, 0, "files with steps that differ");
+}
+
+#[test]
+fn every_case_holds_through_the_library() {
+    run_all(&|folder| Box::new(Library(folder.clone())));
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn every_case_holds_over_http() {
+    use crate::support::served::serve_folder;
+    run_all(&|folder| {
+        let mode = solon::server::Mode::Closed;
+        Box::new(serve_folder(folder.clone(), mode, None))
+    });
+}
+
+#[test]
+fn a_case_with_a_field_that_is_not_known_is_refused() {
+    let step = json!({"about": "a", "query": {}, "anwser": []});
+    assert!(serde_json::from_value::<Step>(step).is_err());
+}
