@@ -3,13 +3,14 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use solon::Database;
 
 /// A server that runs, and what it printed first: its address and a root token.
 struct Served {
-    child: Child,
+    child: Mutex<Child>,
     address: String,
     token: String,
 }
@@ -31,7 +32,7 @@ impl Served {
         let address = line[line.find("http://").unwrap()..].trim().to_owned();
         let token = lines.find(|line| line.starts_with("ey")).unwrap();
         Self {
-            child,
+            child: Mutex::new(child),
             address,
             token,
         }
@@ -56,17 +57,20 @@ impl Served {
         ))
     }
 
-    fn kill(mut self) {
-        // SIGKILL: nothing of the program runs any more.
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    /// SIGKILL: nothing of the program runs any more.
+    fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        if let Ok(child) = self.child.get_mut() {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 
@@ -105,17 +109,10 @@ fn every_receipt_holds_after_the_server_is_killed_and_started_again() {
             }
             drop(sent);
             let first: Vec<_> = received.iter().take(12).collect();
-            let pid = served.child.id().to_string();
-            assert!(
-                Command::new("kill")
-                    .args(["-KILL", &pid])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            served.kill();
             first.into_iter().chain(received.iter()).collect()
         });
-        served.kill();
+        drop(served);
         told.extend(acknowledged);
         // What is on disk is whole before anything is started on it again.
         let database = Database::open(data.join("local/default.redb")).unwrap();
