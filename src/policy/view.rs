@@ -98,13 +98,12 @@ impl<'a> View<'a> {
             self.budget.spend(1)?;
             return Ok(true);
         }
-        let steps = match self.built_in(fact)? {
-            Some(true) => 0,
-            Some(false) => return Ok(false),
-            None => match self.passes(fact)? {
-                Some(steps) => steps,
-                None => return Ok(false),
-            },
+        let steps = if self.is_shown_by_law(fact)? {
+            0
+        } else if let Some(steps) = self.passes(fact)? {
+            steps
+        } else {
+            return Ok(false);
         };
         if let ValueRef::Ref(target) = fact.o {
             if target.collection() == collection::TAG {
@@ -121,23 +120,15 @@ impl<'a> View<'a> {
         u64::from(p.0) < USER_NUMBER_FIRST && self.schema.predicate(p).is_some_and(|it| it.sealed)
     }
 
-    /// What the law shows or hides without asking rules; `None` leaves it to them.
-    fn built_in(&self, fact: Fact<'_>) -> Result<Option<bool>, Error> {
+    /// What the law shows without asking rules.
+    fn is_shown_by_law(&self, fact: Fact<'_>) -> Result<bool, Error> {
+        let bearer = self.permissions.auth();
         match fact.s.collection() {
-            collection::PREDICATE | collection::COLLECTION => Ok(Some(true)),
-            collection::TAG => {
-                let by_use = self.shows_tag(fact.s)?;
-                Ok(by_use.then_some(true))
-            }
-            collection::TOKEN => {
-                let own = self.refers(fact.s, predicate::TOKEN_AUTH, self.permissions.auth())?;
-                Ok(own.then_some(true))
-            }
-            CollectionId::TX => {
-                let own = self.refers(fact.s, predicate::TX_AUTH, self.permissions.auth())?;
-                Ok(own.then_some(true))
-            }
-            _ => Ok(None),
+            collection::PREDICATE | collection::COLLECTION => Ok(true),
+            collection::TAG => self.shows_tag(fact.s),
+            collection::TOKEN => self.refers(fact.s, predicate::TOKEN_AUTH, bearer),
+            CollectionId::TX => self.refers(fact.s, predicate::TX_AUTH, bearer),
+            _ => Ok(false),
         }
     }
 
@@ -176,7 +167,7 @@ impl<'a> View<'a> {
                     t: self.facts.basis(),
                 };
                 let seen = self.work.spend(1).map_err(Error::from).and_then(|()| {
-                    Ok(self.built_in_but_tags(fact)? || self.passes(fact)?.is_some())
+                    Ok(self.is_shown_but_tags(fact)? || self.passes(fact)?.is_some())
                 });
                 match seen {
                     Ok(seen) => shown = seen && !self.is_sealed(p),
@@ -197,11 +188,11 @@ impl<'a> View<'a> {
     }
 
     /// No tag stands on a tag, so this does not come back to [`View::shows_tag`].
-    fn built_in_but_tags(&self, fact: Fact<'_>) -> Result<bool, Error> {
+    fn is_shown_but_tags(&self, fact: Fact<'_>) -> Result<bool, Error> {
         if fact.s.collection() == collection::TAG {
             return Ok(false);
         }
-        Ok(self.built_in(fact)? == Some(true))
+        self.is_shown_by_law(fact)
     }
 
     /// Whether any fact of a subject passes the rules.
@@ -215,10 +206,7 @@ impl<'a> View<'a> {
                 return Ok(ControlFlow::Continue(()));
             }
             self.work.spend(1)?;
-            shown = match self.built_in(fact)? {
-                Some(known) => known,
-                None => self.passes(fact)?.is_some(),
-            };
+            shown = self.is_shown_by_law(fact)? || self.passes(fact)?.is_some();
             Ok(if shown {
                 ControlFlow::Break(())
             } else {

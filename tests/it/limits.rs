@@ -4,13 +4,20 @@
 //! `src/query/tests.rs`, of tokens in `mint` and `token`, of the HTTP door in `http`, of names in
 //! `src/schema/name.rs`, of a lease and of `_auth/fuel` in `laws`, of a budget in `src/base/budget.rs`.
 
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use solon::base::Clock;
 use solon::base::limits::{
     BODY_BYTES_MAX, COLLECTION_ID_MAX, JSON_DEPTH_MAX, STRING_BYTES_MAX, TRANSACTION_ITEMS_MAX,
+    WRITER_QUEUE_MAX,
 };
-use solon::db::{ErrorKind, LimitKind};
+use solon::db::{Database, ErrorKind, LimitKind, Options};
+use solon::model::Incarnation;
+use solon::store::Store;
 
-use crate::support::{Db, office, rule};
+use crate::support::{Db, START_MS, office, rule};
 
 fn code(db: &Db, text: &str) -> Option<(ErrorKind, &'static str)> {
     db.database
@@ -148,5 +155,104 @@ fn a_rule_in_a_write_takes_so_many_steps_and_no_more() {
     assert_eq!(
         db.ask("ann", &json!({"select": ["title"], "from": "doc"}))[0]["title"],
         "small"
+    );
+}
+
+/// A clock at which whoever reads it waits while it is held: so the writer can be stopped at its work.
+#[derive(Debug, Default)]
+struct Held {
+    state: Mutex<Hold>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Hold {
+    is_held: bool,
+    waits: bool,
+}
+
+impl Held {
+    fn hold(&self) {
+        self.state.lock().unwrap().is_held = true;
+    }
+
+    fn release(&self) {
+        self.state.lock().unwrap().is_held = false;
+        self.changed.notify_all();
+    }
+
+    fn until_somebody_waits(&self) {
+        let state = self.state.lock().unwrap();
+        drop(
+            self.changed
+                .wait_while(state, |state| !state.waits)
+                .unwrap(),
+        );
+    }
+}
+
+impl Clock for Held {
+    fn now_ms(&self) -> i64 {
+        let mut state = self.state.lock().unwrap();
+        if state.is_held {
+            state.waits = true;
+            self.changed.notify_all();
+            drop(
+                self.changed
+                    .wait_while(state, |state| state.is_held)
+                    .unwrap(),
+            );
+        }
+        START_MS
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn so_many_transactions_wait_for_the_writer_and_more_are_told_to_come_back() {
+    let clock = Arc::new(Held::default());
+    let backend = redb::backends::InMemoryBackend::new();
+    let store = Store::create_on(backend, Incarnation([7; 16])).unwrap();
+    let options = Options {
+        clock: Arc::clone(&clock) as _,
+        issuer: None,
+    };
+    let database = Database::start(store, &options).unwrap();
+    let more = 3;
+    clock.hold();
+    let (told, answers) = std::sync::mpsc::channel();
+    let ask = |name: String| {
+        let (database, told) = (database.clone(), told.clone());
+        move || {
+            let text = json!([{"_id": "_user", "username": name}]).to_string();
+            told.send(
+                database
+                    .transact(&text)
+                    .map_err(|error| (error.kind(), error.code())),
+            )
+            .unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        // The writer has taken the first alone when the others come.
+        scope.spawn(ask("first".to_owned()));
+        clock.until_somebody_waits();
+        for n in 0..WRITER_QUEUE_MAX + more {
+            scope.spawn(ask(format!("u{n}")));
+        }
+        for _ in 0..more {
+            let busy = answers.recv().unwrap();
+            assert_eq!(busy.unwrap_err(), (ErrorKind::Unavailable, "db/busy"));
+        }
+        clock.release();
+    });
+    let accepted = answers.try_iter().flatten().count();
+    assert_eq!(
+        accepted,
+        WRITER_QUEUE_MAX + 1,
+        "all that waited are answered"
     );
 }
