@@ -12,8 +12,8 @@
 //!    neither clock nor chance: the same function on the same facts spends the same steps.
 //!
 //! `error` and `value` stand lowest; `parse` makes the tree of `expression`; `builtin` is the table of names;
-//! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `text`, `path` and
-//! `collection` for the work; `function` is the face.
+//! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `exact`, `text`, `path`, `stored`
+//! and `collection` for the work; `function` is the face.
 
 mod builtin;
 mod collection;
@@ -21,12 +21,14 @@ mod compile;
 mod context;
 mod error;
 mod evaluate;
+mod exact;
 mod expression;
 mod function;
 mod node;
 mod number;
 mod parse;
 mod path;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod text;
