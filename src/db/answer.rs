@@ -35,6 +35,8 @@ pub struct Receipt {
     pub flakes: Vec<Flake>,
     /// The steps it took; told to root alone (law 15).
     pub fuel: Option<u64>,
+    /// Whether the transaction was made earlier, under the same idempotency key, and this is its receipt again.
+    pub is_repeat: bool,
 }
 
 /// A token that was minted.

@@ -93,6 +93,9 @@ pub mod predicate {
 
     pub const TX_ID: PredicateId = PredicateId(100);
     pub const TX_AUTH: PredicateId = PredicateId(101);
+    pub const TX_ALT_ID: PredicateId = PredicateId(104);
+    pub const TX_DOC: PredicateId = PredicateId(105);
+    pub const TX_TEMPIDS: PredicateId = PredicateId(108);
 
     pub const SETTING_ANONYMOUS: PredicateId = PredicateId(110);
     pub const SETTING_DOC: PredicateId = PredicateId(113);
@@ -118,6 +121,9 @@ pub mod predicate {
     pub const TOKEN_EXPIRES: PredicateId = PredicateId(226);
     pub const TOKEN_FAMILY: PredicateId = PredicateId(227);
     pub const TOKEN_REVOKED: PredicateId = PredicateId(228);
+
+    pub const TX_KEY: PredicateId = PredicateId(240);
+    pub const TX_BODY_HASH: PredicateId = PredicateId(241);
 }
 
 /// The `_auth` that always exists and holds [`ROOT_ROLE`].

@@ -38,7 +38,8 @@ const NOT_YET: [(PredicateId, &str); 17] = [
 ];
 
 /// System collections that users may give predicates of their own.
-const EXTENSIBLE: [CollectionId; 6] = [
+const EXTENSIBLE: [CollectionId; 7] = [
+    CollectionId::TX,
     collection::USER,
     collection::AUTH,
     collection::ROLE,
@@ -183,10 +184,13 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
         )),
         None => {
             let of = name.split_once('/').map_or("", |(of, _)| of);
+            // What is said of transactions has a collection, and the collection no subject.
+            let virtual_id = (of == "_tx").then_some(CollectionId::TX);
             let named = after
                 .subject_list(predicate::COLLECTION_NAME, ValueRef::String(of))?
                 .into_iter()
-                .find_map(|s| CollectionId::new(s.number()));
+                .find_map(|s| CollectionId::new(s.number()))
+                .or(virtual_id);
             match named {
                 None => refuse(format!(
                     "predicate `{name}` is of no collection that exists"

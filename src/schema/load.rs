@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::model::system::{collection, predicate};
+use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
 use crate::model::{
     CollectionId, Direction, Error, Fact, Facts, Names, PredicateId, PredicateName, StoredFunction,
     SubjectId, Value, ValueRef, ValueType,
@@ -53,6 +53,8 @@ pub struct Predicate {
     pub sealed: bool,
     /// Whether its facts are read from block headers, and so cannot be written.
     pub is_virtual: bool,
+    /// Whether the engine alone writes it.
+    pub by_engine: bool,
 }
 
 impl Predicate {
@@ -258,11 +260,23 @@ fn load_predicates(
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
                 sealed: SEALED.contains(&id),
                 is_virtual: VIRTUAL.contains(&id),
+                by_engine: is_by_engine(id, collection),
                 name,
             },
         );
     }
     Ok(predicates)
+}
+
+/// Sealed and virtual predicates, and what the engine says of tokens and transactions.
+fn is_by_engine(id: PredicateId, of: CollectionId) -> bool {
+    let is_system = u64::from(id.0) < USER_NUMBER_FIRST;
+    let of_engine = match of {
+        collection::TOKEN => id != predicate::TOKEN_REVOKED,
+        CollectionId::TX => !matches!(id, predicate::TX_ALT_ID | predicate::TX_DOC),
+        _ => false,
+    };
+    SEALED.contains(&id) || (is_system && of_engine)
 }
 
 fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>, Error> {

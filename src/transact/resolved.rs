@@ -84,8 +84,11 @@ pub(super) fn resolved<'s>(
     let mut temps = Vec::new();
     let mut is_new = Vec::new();
     for (temp, found) in named.temps.into_iter().zip(found) {
-        is_new.push(found.is_none());
-        let s = match found {
+        // A transaction is there whether something is said of it or not.
+        let own = (temp.collection == CollectionId::TX)
+            .then(|| SubjectId::of_block(before.basis().next()));
+        is_new.push(found.is_none() && own.is_none());
+        let s = match own.or(found) {
             Some(s) => s,
             None => resolver.number(temp.collection, &temp.at)?,
         };

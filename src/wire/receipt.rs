@@ -99,6 +99,7 @@ mod tests {
                     op: Op::Assert,
                 }],
                 fuel: None,
+                is_repeat: false,
             },
             "3.18ms".to_owned(),
         );

@@ -5,10 +5,10 @@
 //! ```text
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
-//!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n,
+//!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
 //!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
-//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n} |
-//!             "error"?: {"code", "status", "pointer"?} | "sameAs"?: number of an earlier step, from 1}]}
+//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool} |
+//!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
 //!
 //! A text `@collection:n` in a body or an answer stands for the id of a subject. `sameAs` is for what must read the
@@ -51,6 +51,7 @@ struct Step {
     r#as: Option<String>,
     #[serde(default)]
     wait_seconds: u64,
+    key: Option<String>,
     transact: Option<Value>,
     query: Option<Value>,
     token: Option<Value>,
@@ -80,9 +81,11 @@ enum Action {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Receipt {
     tempids: Option<Vec<String>>,
     flakes: Option<usize>,
+    is_repeat: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +94,7 @@ struct Refusal {
     code: String,
     status: u16,
     pointer: Option<String>,
+    message: Option<String>,
 }
 
 fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
@@ -104,6 +108,9 @@ enum Outcome {
     Receipt {
         tempids: Vec<String>,
         flakes: usize,
+        /// The block, the hash and the id, which a repeat has again.
+        made: (u64, String, String),
+        is_repeat: bool,
     },
     Minted(Value),
     Refused {
@@ -116,20 +123,24 @@ enum Outcome {
 
 /// A way of asking.
 trait Door {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome;
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome;
 }
 
 struct Library(Folder);
 
 impl Door for Library {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         let session = match self.0.session(token, None) {
             Ok(session) => session,
             Err(error) => return refused(&error),
         };
         let outcome = match action {
             Action::Query => session.query(body).map(|it| Outcome::Answer(it.body)),
-            Action::Transact => session.transact(body).map(|it| {
+            Action::Transact => match key {
+                Some(key) => session.transact_once(key, body),
+                None => session.transact(body),
+            }
+            .map(|it| {
                 let mut tempids: Vec<_> = it.tempids.iter().map(|(name, _)| name.clone()).collect();
                 tempids.sort();
                 for (_, became) in &it.tempids {
@@ -137,8 +148,12 @@ impl Door for Library {
                         assert!(first <= last);
                     }
                 }
-                let flakes = it.flakes.len();
-                Outcome::Receipt { tempids, flakes }
+                Outcome::Receipt {
+                    tempids,
+                    flakes: it.flakes.len(),
+                    made: (it.block.0, it.hash, it.id),
+                    is_repeat: it.is_repeat,
+                }
             }),
             Action::Token => session.token(body).map(|it| {
                 Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
@@ -174,13 +189,13 @@ fn status(kind: ErrorKind) -> u16 {
 
 #[cfg(feature = "server")]
 impl Door for crate::support::served::Served {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         let name = match action {
             Action::Transact => "transact",
             Action::Query => "query",
             Action::Token => "token",
         };
-        let reply = self.post(name, token, body);
+        let reply = self.post(name, token, key, body);
         let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
         match (reply.status, action) {
             (200, Action::Query) => Outcome::Answer(reply.body),
@@ -189,8 +204,13 @@ impl Door for crate::support::served::Served {
                 let tempids = told["tempids"].as_object().unwrap();
                 let mut tempids: Vec<_> = tempids.keys().cloned().collect();
                 tempids.sort();
-                let flakes = told["flakes"].as_array().unwrap().len();
-                Outcome::Receipt { tempids, flakes }
+                let text = |name: &str| told[name].as_str().unwrap().to_owned();
+                Outcome::Receipt {
+                    tempids,
+                    flakes: told["flakes"].as_array().unwrap().len(),
+                    made: (told["block"].as_u64().unwrap(), text("hash"), text("id")),
+                    is_repeat: reply.header("idempotent-replayed").is_some(),
+                }
             }
             (200, Action::Token) => {
                 let told = told();
@@ -298,7 +318,7 @@ fn run(path: &Path, open: &dyn Fn(&Folder) -> Box<dyn Door>) -> usize {
         let (action, body) = request(step, &at);
         let body = world.with_ids(&body);
         let head = world.folder.database().head();
-        let outcome = door.ask(&token, action, &body);
+        let outcome = door.ask(&token, action, step.key.as_deref(), &body);
         if matches!(outcome, Outcome::Refused { .. }) {
             assert_eq!(world.folder.database().head(), head, "{at}");
         }
@@ -353,14 +373,22 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
         }
     }
     if let Some(expected) = &step.receipt {
-        let Outcome::Receipt { tempids, flakes } = outcome else {
+        let Outcome::Receipt {
+            tempids,
+            flakes,
+            is_repeat,
+            ..
+        } = outcome
+        else {
             return Some(format!("expected a receipt\n    {found}"));
         };
         let mut names = expected.tempids.clone();
         if let Some(names) = &mut names {
             names.sort();
         }
-        if names.is_some_and(|it| it != *tempids) || expected.flakes.is_some_and(|it| it != *flakes)
+        if names.is_some_and(|it| it != *tempids)
+            || expected.flakes.is_some_and(|it| it != *flakes)
+            || expected.is_repeat.is_some_and(|it| it != *is_repeat)
         {
             return Some(format!(
                 "expected {:?} and {:?} flakes\n    {found}",
@@ -374,9 +402,10 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
                 code,
                 status,
                 pointer,
-                ..
+                message,
             } => {
                 *code == expected.code
+                    && expected.message.as_ref().is_none_or(|it| it == message)
                     && *status == expected.status
                     && expected.pointer.as_ref().is_none_or(|it| it == pointer)
             }
@@ -387,9 +416,10 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
                 code,
                 status,
                 pointer,
+                message,
             } = expected;
             return Some(format!(
-                "expected {code} {status} at {pointer:?}\n    {found}"
+                "expected {code} {status} at {pointer:?}, {message:?}\n    {found}"
             ));
         }
     }
