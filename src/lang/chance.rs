@@ -70,7 +70,11 @@ mod tests {
         assert_eq!(drawn, draw(&b));
         assert!(drawn.iter().all(|it| *it < 1_000));
         assert_ne!(drawn, draw(&a), "a seed goes on");
-        assert_ne!(drawn, draw(&Seed::of(&[b"a", b"bc"])), "parts are told apart");
+        assert_ne!(
+            drawn,
+            draw(&Seed::of(&[b"a", b"bc"])),
+            "parts are told apart"
+        );
         assert_eq!(a.number(1), 0);
         assert_ne!(a.uuid(), a.uuid());
         assert_eq!(a.uuid().get_version_num(), 4);
@@ -83,6 +87,9 @@ mod tests {
         for _ in 0..7_000 {
             counts[usize::try_from(seed.number(7)).unwrap()] += 1;
         }
-        assert!(counts.iter().all(|it| (850..1_150).contains(it)), "{counts:?}");
+        assert!(
+            counts.iter().all(|it| (850..1_150).contains(it)),
+            "{counts:?}"
+        );
     }
 }

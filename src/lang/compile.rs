@@ -341,7 +341,7 @@ impl Compiler<'_> {
                     self.reads.insert(TAG_ID);
                 }
                 Ok(Node::Call {
-                builtin,
+                    builtin,
                     function: entry.name,
                     items: self.nodes(items, scope)?,
                 })

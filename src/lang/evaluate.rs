@@ -336,10 +336,11 @@ impl<'a> Evaluation<'a> {
             .ok_or(Fault::NoContext { name: function })?;
         self.spend(u64::try_from(flakes.len()).unwrap_or(u64::MAX))?;
         let objects = flakes.iter().filter(|flake| flake.op == op);
-        let sum = objects.map(|flake| Val::of(flake.o.borrow())).try_fold(
-            Number::Int(0),
-            |sum, object| apply(Operator::Add, function, sum, number(function, &object)?),
-        )?;
+        let sum = objects
+            .map(|flake| Val::of(flake.o.borrow()))
+            .try_fold(Number::Int(0), |sum, object| {
+                apply(Operator::Add, function, sum, number(function, &object)?)
+            })?;
         Ok(told_number(sum))
     }
 

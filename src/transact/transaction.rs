@@ -18,7 +18,7 @@ pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> 
     let schema = Arc::clone(ground.policy.schema());
     let named = named(parsed, &schema)?;
     coarse(&named, ground.writes, &schema)?;
-    let resolved = resolved(named, ground.before, ground.sight, &schema)?;
+    let resolved = resolved(named, ground, &schema)?;
     let staged = staged(&resolved, ground.before)?;
     checked(staged, ground.before.basis().next(), ground)
 }
