@@ -250,6 +250,7 @@ impl Group {
             flakes,
             tempids,
             policy,
+            warnings,
         } = checked;
         let policy = policy.unwrap_or_else(|| Arc::clone(&self.policy));
         let mut visible = gone;
@@ -283,6 +284,7 @@ impl Group {
             id: id.to_string(),
             bytes,
             flakes: visible,
+            warnings,
             fuel: is_root.then(|| budget.spent()),
         })
     }

@@ -7,7 +7,7 @@
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n,
 //!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
-//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n} |
+//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
 //!
@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid};
+use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid, Warning};
 use solon::model::{CollectionId, SubjectId};
 
 use crate::support::START_MS;
@@ -83,6 +83,9 @@ enum Action {
 struct Receipt {
     tempids: Option<Vec<String>>,
     flakes: Option<usize>,
+    /// The deprecated predicates that are warned of; every step that says nothing of them expects none.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +107,7 @@ enum Outcome {
     Receipt {
         tempids: Vec<String>,
         flakes: usize,
+        warnings: Vec<String>,
     },
     Minted(Value),
     Refused {
@@ -137,8 +141,11 @@ impl Door for Library {
                         assert!(first <= last);
                     }
                 }
-                let flakes = it.flakes.len();
-                Outcome::Receipt { tempids, flakes }
+                Outcome::Receipt {
+                    tempids,
+                    flakes: it.flakes.len(),
+                    warnings: it.warnings.iter().map(predicate_of).collect(),
+                }
             }),
             Action::Token => session.token(body).map(|it| {
                 Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
@@ -146,6 +153,11 @@ impl Door for Library {
         };
         outcome.unwrap_or_else(|error| refused(&error))
     }
+}
+
+fn predicate_of(warning: &Warning) -> String {
+    let Warning::Deprecated { predicate } = warning;
+    predicate.to_string()
 }
 
 fn refused(error: &Error) -> Outcome {
@@ -189,8 +201,15 @@ impl Door for crate::support::served::Served {
                 let tempids = told["tempids"].as_object().unwrap();
                 let mut tempids: Vec<_> = tempids.keys().cloned().collect();
                 tempids.sort();
-                let flakes = told["flakes"].as_array().unwrap().len();
-                Outcome::Receipt { tempids, flakes }
+                let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
+                Outcome::Receipt {
+                    tempids,
+                    flakes: told["flakes"].as_array().unwrap().len(),
+                    warnings: warnings
+                        .iter()
+                        .map(|it| it["predicate"].as_str().unwrap().to_owned())
+                        .collect(),
+                }
             }
             (200, Action::Token) => {
                 let told = told();
@@ -353,18 +372,25 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
         }
     }
     if let Some(expected) = &step.receipt {
-        let Outcome::Receipt { tempids, flakes } = outcome else {
+        let Outcome::Receipt {
+            tempids,
+            flakes,
+            warnings,
+        } = outcome
+        else {
             return Some(format!("expected a receipt\n    {found}"));
         };
         let mut names = expected.tempids.clone();
         if let Some(names) = &mut names {
             names.sort();
         }
-        if names.is_some_and(|it| it != *tempids) || expected.flakes.is_some_and(|it| it != *flakes)
+        if names.is_some_and(|it| it != *tempids)
+            || expected.flakes.is_some_and(|it| it != *flakes)
+            || expected.warnings != *warnings
         {
             return Some(format!(
-                "expected {:?} and {:?} flakes\n    {found}",
-                expected.tempids, expected.flakes
+                "expected {:?}, {:?} flakes and warnings of {:?}\n    {found}",
+                expected.tempids, expected.flakes, expected.warnings
             ));
         }
     }
