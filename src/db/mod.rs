@@ -20,7 +20,7 @@ mod state;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid};
+pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
 pub use database::{AuthName, Database, Options};
 pub use demo_load::{Loaded, load_demo};
 pub use error::{Error, ErrorKind, LimitKind};

@@ -17,6 +17,7 @@ mod parsed;
 mod resolved;
 mod staged;
 mod transaction;
+mod warning;
 
 pub use check::Checked;
 pub use error::{Error, Problem, SpecKind};
@@ -24,3 +25,4 @@ pub use ground::Ground;
 pub use parsed::{Parsed, parse};
 pub use staged::Tempid;
 pub use transaction::transact;
+pub use warning::Warning;
