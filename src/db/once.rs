@@ -223,6 +223,7 @@ impl Again<'_> {
             flakes: visible,
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
+            authority: None,
         })
     }
 

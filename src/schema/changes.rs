@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 17] = [
+const NOT_YET: [(PredicateId, &str); 15] = [
     (PredicateId(17), "_predicate/component"),
     (PredicateId(18), "_predicate/noHistory"),
     (PredicateId(20), "_predicate/spec"),
@@ -30,10 +30,8 @@ const NOT_YET: [(PredicateId, &str); 17] = [
     (PredicateId(43), "_collection/spec"),
     (PredicateId(44), "_collection/specDoc"),
     (predicate::AUTH_TYPE, "_auth/type"),
-    (predicate::AUTH_AUTHORITY, "_auth/authority"),
     (PredicateId(95), "_fn/language"),
     (predicate::AUTH_HASH_TYPE, "_auth/hashType"),
-    (predicate::AUTH_PUBLIC_KEY, "_auth/publicKey"),
     (predicate::AUTH_REDIRECT_URIS, "_auth/redirectUris"),
 ];
 

@@ -20,6 +20,6 @@ mod transaction;
 pub use check::Checked;
 pub use error::{Error, Problem};
 pub use ground::Ground;
-pub use parsed::{Parsed, parse};
+pub use parsed::{Parsed, parse, parse_json};
 pub use staged::Tempid;
 pub use transaction::transact;
