@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::Tempid;
+use super::answer::{Tempid, Warning};
 use super::error::Error;
 use super::state::name_of;
 use crate::base::Budget;
@@ -34,6 +34,8 @@ pub(super) struct Judged {
     pub(super) name: String,
     /// Whether the author holds root.
     pub(super) is_root: bool,
+    /// What the author should know of.
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Stage<'_> {
@@ -64,6 +66,7 @@ impl Stage<'_> {
             flakes,
             tempids,
             policy: changed,
+            warnings,
         } = transact(parsed, &ground)?;
         let mut visible = seen(&flakes, FlakeOp::Retract, &sight)?;
         let policy = changed.unwrap_or_else(|| Arc::clone(policy));
@@ -93,6 +96,7 @@ impl Stage<'_> {
             visible,
             name,
             is_root: writes.is_root(),
+            warnings,
         })
     }
 }

@@ -25,7 +25,7 @@ mod terms;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid};
+pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
 pub use auth_name::AuthName;
 pub use command::sign_command;
 pub use database::{Database, Options};

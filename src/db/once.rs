@@ -221,6 +221,8 @@ impl Again<'_> {
             id: block.id.to_string(),
             bytes,
             flakes: visible,
+            // Told once: they are of the schema as it was.
+            warnings: Vec::new(),
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
             authority: None,

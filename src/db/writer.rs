@@ -336,6 +336,7 @@ impl Group {
             visible,
             name,
             is_root,
+            warnings,
         } = stage.judge(&parsed)?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
@@ -356,6 +357,7 @@ impl Group {
             id: id.to_string(),
             bytes,
             flakes: visible,
+            warnings,
             fuel: is_root.then(|| budget.spent()),
             is_repeat: false,
             authority: None,

@@ -50,7 +50,11 @@ pub mod predicate {
     pub const PREDICATE_MULTI: PredicateId = PredicateId(14);
     pub const PREDICATE_INDEX: PredicateId = PredicateId(15);
     pub const PREDICATE_UPSERT: PredicateId = PredicateId(16);
+    pub const PREDICATE_COMPONENT: PredicateId = PredicateId(17);
     pub const PREDICATE_RESTRICT_COLLECTION: PredicateId = PredicateId(19);
+    pub const PREDICATE_SPEC: PredicateId = PredicateId(20);
+    pub const PREDICATE_DEPRECATED: PredicateId = PredicateId(22);
+    pub const PREDICATE_TX_SPEC: PredicateId = PredicateId(24);
     pub const PREDICATE_RESTRICT_TAG: PredicateId = PredicateId(26);
 
     pub const TAG_ID: PredicateId = PredicateId(30);
@@ -59,6 +63,7 @@ pub mod predicate {
     pub const COLLECTION_NAME: PredicateId = PredicateId(40);
     pub const COLLECTION_DOC: PredicateId = PredicateId(41);
     pub const COLLECTION_VERSION: PredicateId = PredicateId(42);
+    pub const COLLECTION_SPEC: PredicateId = PredicateId(43);
 
     pub const USER_USERNAME: PredicateId = PredicateId(50);
     pub const USER_AUTH: PredicateId = PredicateId(51);

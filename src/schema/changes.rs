@@ -17,11 +17,9 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 15] = [
-    (PredicateId(17), "_predicate/component"),
+const NOT_YET: [(PredicateId, &str); 13] = [
     (PredicateId(18), "_predicate/noHistory"),
     (PredicateId(20), "_predicate/spec"),
-    (PredicateId(22), "_predicate/deprecated"),
     (PredicateId(23), "_predicate/specDoc"),
     (PredicateId(24), "_predicate/txSpec"),
     (PredicateId(25), "_predicate/txSpecDoc"),
@@ -229,6 +227,16 @@ fn check_predicate(
                 "`{name}` has several values and cannot go back to one"
             ));
         }
+    }
+    if new.component && new.value_type != ValueType::Ref {
+        return refuse(format!(
+            "`{name}` has `component` and so must be of type ref"
+        ));
+    }
+    if new.component && old.is_some_and(|old| !old.component) {
+        return refuse(format!(
+            "`{name}` cannot become a component: make a new predicate"
+        ));
     }
     let unordered = matches!(new.value_type, ValueType::Json | ValueType::Bytes);
     if new.unique && (new.value_type == ValueType::Boolean || unordered) {

@@ -45,6 +45,10 @@ pub struct Predicate {
     pub upsert: bool,
     /// Whether a `where` may use it; refs, tags and unique ones always may.
     pub index: bool,
+    /// Whether what it refers to belongs to the subject, and goes with it.
+    pub component: bool,
+    /// Whether a receipt warns of its use.
+    pub deprecated: bool,
     /// Whether its tags must exist before they are used.
     pub restrict_tag: bool,
     /// The name of the collection its refs must point into.
@@ -256,6 +260,8 @@ fn load_predicates(
                 multi: flag(predicate::PREDICATE_MULTI),
                 upsert: flag(predicate::PREDICATE_UPSERT),
                 index: flag(predicate::PREDICATE_INDEX),
+                component: flag(predicate::PREDICATE_COMPONENT),
+                deprecated: flag(predicate::PREDICATE_DEPRECATED),
                 restrict_tag: flag(predicate::PREDICATE_RESTRICT_TAG),
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
                 sealed: SEALED.contains(&id),

@@ -7,7 +7,7 @@
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
 //!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
-//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool} |
+//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
 //!
@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid};
+use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid, Warning};
 use solon::model::{CollectionId, SubjectId};
 
 use crate::support::START_MS;
@@ -86,6 +86,9 @@ struct Receipt {
     tempids: Option<Vec<String>>,
     flakes: Option<usize>,
     is_repeat: Option<bool>,
+    /// The deprecated predicates that are warned of; every step that says nothing of them expects none.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +114,7 @@ enum Outcome {
         /// The block, the hash and the id, which a repeat has again.
         made: (u64, String, String),
         is_repeat: bool,
+        warnings: Vec<String>,
     },
     Minted(Value),
     Refused {
@@ -153,6 +157,7 @@ impl Door for Library {
                     flakes: it.flakes.len(),
                     made: (it.block.0, it.hash, it.id),
                     is_repeat: it.is_repeat,
+                    warnings: it.warnings.iter().map(predicate_of).collect(),
                 }
             }),
             Action::Token => session.token(body).map(|it| {
@@ -161,6 +166,11 @@ impl Door for Library {
         };
         outcome.unwrap_or_else(|error| refused(&error))
     }
+}
+
+fn predicate_of(warning: &Warning) -> String {
+    let Warning::Deprecated { predicate } = warning;
+    predicate.to_string()
 }
 
 fn refused(error: &Error) -> Outcome {
@@ -204,12 +214,17 @@ impl Door for crate::support::served::Served {
                 let tempids = told["tempids"].as_object().unwrap();
                 let mut tempids: Vec<_> = tempids.keys().cloned().collect();
                 tempids.sort();
+                let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
                 let text = |name: &str| told[name].as_str().unwrap().to_owned();
                 Outcome::Receipt {
                     tempids,
                     flakes: told["flakes"].as_array().unwrap().len(),
                     made: (told["block"].as_u64().unwrap(), text("hash"), text("id")),
                     is_repeat: reply.header("idempotent-replayed").is_some(),
+                    warnings: warnings
+                        .iter()
+                        .map(|it| it["predicate"].as_str().unwrap().to_owned())
+                        .collect(),
                 }
             }
             (200, Action::Token) => {
@@ -377,6 +392,7 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
             tempids,
             flakes,
             is_repeat,
+            warnings,
             ..
         } = outcome
         else {
@@ -389,10 +405,11 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
         if names.is_some_and(|it| it != *tempids)
             || expected.flakes.is_some_and(|it| it != *flakes)
             || expected.is_repeat.is_some_and(|it| it != *is_repeat)
+            || expected.warnings != *warnings
         {
             return Some(format!(
-                "expected {:?} and {:?} flakes\n    {found}",
-                expected.tempids, expected.flakes
+                "expected {:?}, {:?} flakes and warnings of {:?}\n    {found}",
+                expected.tempids, expected.flakes, expected.warnings
             ));
         }
     }
