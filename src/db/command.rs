@@ -64,6 +64,7 @@ struct Fields {
 /// # Errors
 /// `Invalid` with the place if the text is no command; `Limit` if it is too long.
 pub fn sign_command(key: &CommandKey, text: &str) -> Result<String, Error> {
+    bounded(text)?;
     let signature = key.sign(text);
     Command::read(text, signature.clone())?;
     let body = Json::Object(vec![

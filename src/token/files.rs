@@ -97,7 +97,10 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 /// Writes a key to a file of its own, where nothing is yet. What cannot be written whole is taken away again.
 pub(super) fn write_new_private(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
     let failed = |error: io::Error| io_error(path, &error);
-    let mut file = create_private(path).map_err(failed)?;
+    let mut file = create_private(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => file_error(path, "is there already"),
+        _ => failed(error),
+    })?;
     let written = file
         .write_all(pem(seed).as_bytes())
         .and_then(|()| file.sync_all());
