@@ -10,6 +10,7 @@ use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
+use super::spec::Specs;
 use super::staged::{Staged, Tempid};
 use super::warning::Warning;
 use crate::model::system::predicate;
@@ -85,6 +86,7 @@ pub(super) fn coarse(
 /// Schema, permissions, and uniqueness of what is staged.
 pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
     let Staged {
+        late,
         flakes,
         places,
         tempids,
@@ -103,6 +105,9 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         told => told,
     };
     permission_stage(&after, &flakes, &places, ground)?;
+    if let Some(late) = late {
+        return Err(late);
+    }
     in_use?;
     let new_policy = policy_stage(&after, &sorted, ground, &place)?;
     if let Some(policy) = &new_policy {
@@ -111,6 +116,14 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
             .map_err(|error| located(error, &place))?;
     }
     unique_stage(&after, &flakes, &places, ground.policy.schema())?;
+    let specs = Specs {
+        ground,
+        after: &after,
+        policy: new_policy.as_deref().unwrap_or(ground.policy),
+        flakes: &flakes,
+        places: &places,
+    };
+    specs.check()?;
     Ok(Checked {
         flakes: sorted,
         tempids,
