@@ -511,6 +511,67 @@ fn a_command_depends_on_transactions_that_its_auth_may_see() {
 }
 
 #[test]
+fn a_command_may_depend_on_one_that_was_made_while_it_was_on_its_way() {
+    use sha2::{Digest as _, Sha256};
+    let db = notes();
+    let first = note(1, &json!({})).to_string();
+    let mut hasher = Sha256::new();
+    hasher.update(db.database.auth("ann").unwrap().raw().to_be_bytes());
+    hasher.update(1_i64.to_be_bytes());
+    hasher.update(Sha256::digest(first.as_bytes()));
+    let id = solon::model::Digest(hasher.finalize().into()).to_string();
+    let second = note(2, &json!({"deps": [id]}));
+    check(&db, 1, &second, "db/invalid-dependency");
+    let db = Arc::new(db);
+    let other = Arc::clone(&db);
+    let body = signed_text(1, &first);
+    let sent = std::thread::spawn(move || code(other.database.command(NAME, &body)));
+    // It is refused until the first is there, and made then.
+    loop {
+        match code(send(&db, 1, &second)) {
+            "db/invalid-dependency" => {}
+            told => break assert_eq!(told, "made"),
+        }
+    }
+    assert_eq!(sent.join().unwrap(), "made");
+}
+
+#[test]
+fn what_is_taken_away_on_the_way_is_taken_away_at_the_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = solon::Folder::open(dir.path(), &solon::Options::default()).unwrap();
+    let root = |items: &Value| drop(folder.database().transact(&items.to_string()).unwrap());
+    root(&json!([
+        {"_id": "_rule$r", "id": "r", "collection": "_tx", "predicates": ["_tx/doc"], "fns": [["_fn/name", "true"]], "ops": ["transact"]},
+        {"_id": "_role$r", "id": "r", "rules": ["_rule$r"]},
+        {"_id": "_auth$bob", "id": "bob", "publicKey": public(2)},
+        {"_id": "_auth", "id": "ann", "roles": ["_role$r"], "publicKey": public(1), "authority": ["_auth$bob"]}]));
+    let verified = |number: u8, nonce: i64, more: &Value| {
+        let mut command = note(nonce, more);
+        command["tx"] = json!([{"_id": "_tx", "doc": "x"}]);
+        folder.command(&signed(number, &command), None).unwrap()
+    };
+    let own = || verified(1, 1, &json!({}));
+    let by_bob = || verified(2, 2, &json!({"authority": "bob"}));
+    let (first, renamed) = (own(), own());
+    let (second, third, fourth) = (by_bob(), by_bob(), by_bob());
+    root(&json!([{"_id": ["_auth/id", "ann"], "id": "anne"}]));
+    assert_eq!(code(renamed.make()), "db/invalid-signature");
+    assert_eq!(code(second.make()), "db/invalid-authority");
+    root(&json!([{"_id": ["_auth/id", "anne"], "id": "ann", "authority": null}]));
+    assert_eq!(code(third.make()), "db/invalid-authority");
+    root(
+        &json!([{"_id": ["_auth/id", "bob"], "publicKey": public(3)}, {"_id": ["_auth/id", "ann"], "publicKey": public(4)}]),
+    );
+    assert_eq!(code(fourth.make()), "db/invalid-signature");
+    assert_eq!(code(first.make()), "db/invalid-signature");
+    let head = folder.database().head();
+    root(&json!([{"_id": ["_auth/id", "ann"], "publicKey": public(1)}]));
+    assert_eq!(code(own().make()), "made");
+    assert_eq!(folder.database().head().t.0, head.t.0 + 2);
+}
+
+#[test]
 fn fuel_is_the_most_steps_that_a_command_may_take() {
     let db = notes();
     let slow = rule(
