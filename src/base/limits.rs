@@ -142,6 +142,15 @@ pub const WRITE_SECONDS_MAX: u64 = 30;
 /// A body that is read before its bearer is known, bytes: what a thousand strangers can make us hold.
 pub const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// The body of a signed command, bytes: its sender is a stranger until its signature is verified.
+pub const COMMAND_BODY_BYTES_MAX: usize = STRANGER_BODY_BYTES_MAX;
+
+/// Transactions that one command depends on: each is looked for among the blocks.
+pub const COMMAND_DEPENDENCIES_MAX: usize = 64;
+
+/// How far ahead the end of a command of root may be, seconds: as long as a root token lives.
+pub const ROOT_COMMAND_SECONDS_MAX: u64 = ROOT_TOKEN_SECONDS_MAX;
+
 /// A request id that a client chose, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -156,6 +165,8 @@ const _: () = {
     assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
     assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
+    // The text of a command is kept as one value.
+    assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);

@@ -23,7 +23,7 @@ mod warning;
 pub use check::Checked;
 pub use error::{Error, Problem, SpecKind};
 pub use ground::Ground;
-pub use parsed::{Parsed, parse};
+pub use parsed::{Parsed, parse, parse_json};
 pub use staged::Tempid;
 pub use transaction::transact;
 pub use warning::Warning;

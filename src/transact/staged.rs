@@ -21,6 +21,7 @@ use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
 use crate::schema::{Predicate, Schema};
+use crate::token::SignerKey;
 
 /// What a tempid came to, as a receipt tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,12 @@ fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Erro
 
 fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
     let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
+    // What is no key would verify nothing, and be found out only when a command is refused.
+    if it.id == predicate::AUTH_PUBLIC_KEY && json.as_str().and_then(SignerKey::parse).is_none() {
+        return Err(wrong(
+            "an Ed25519 public key, which is 64 lower-case hexadecimal digits",
+        ));
+    }
     match it.value_type {
         ValueType::Ref => Err(wrong(
             "a ref: a subject's id, a two-tuple, a tempid or an item",
@@ -360,7 +367,10 @@ impl Stager<'_> {
         }
         let mut refs = Vec::new();
         self.before.referrers(s, &mut |p, from| {
-            refs.push((p, from));
+            // Who signed a transaction stays, as its auth does.
+            if p != predicate::TX_AUTHORITY {
+                refs.push((p, from));
+            }
             more(refs.len())
         })?;
         for (p, from) in refs {
