@@ -125,11 +125,11 @@ fn divide(function: &'static str, x: Scaled, y: Scaled) -> Result<Decimal, Fault
     // more of them than bits.
     let places = i64::try_from(below.bits()).unwrap_or(i64::MAX);
     let above = x.mantissa * ten_to(places);
-    if (&above % &below).sign() != Sign::NoSign {
+    let mantissa = &above / &below;
+    if &mantissa * below != above {
         return Err(Fault::Inexact { function });
     }
     let power = x.power.saturating_sub(y.power).saturating_sub(places);
-    let mantissa = above / below;
     Scaled { mantissa, power }.decimal(function)
 }
 
