@@ -15,11 +15,11 @@ use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::Once;
 use super::signed::Signed;
-use super::state::{Author, State, budget};
+use super::state::{Author, State, bounded, budget};
 use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
-use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
+use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
 use crate::model::{Commit, Digest, Facts, Head, Incarnation, SubjectId, T, ValueRef};
@@ -321,11 +321,7 @@ impl Database {
         once: Option<Once>,
         text: &str,
     ) -> Result<Receipt, Error> {
-        if text.len() > BODY_BYTES_MAX {
-            let kind = ErrorKind::Limit(super::error::LimitKind::Body);
-            let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
-            return Err(Error::new(kind, "db/limit", why));
-        }
+        bounded(text)?;
         let parsed = parse(text)?;
         let digest = Digest(Sha256::digest(text.as_bytes()).into());
         let work = Transaction {
