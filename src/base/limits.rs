@@ -17,6 +17,17 @@ pub const COMMIT_FLAKES_MAX: usize = 100_000;
 /// A string value, bytes: larger things belong in an object store, with their address here.
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 
+/// Digits of a `bigint` or `bigdec`, without zeros at the ends: every double is one exactly (767 digits at most), and so
+/// is every integer of 3,321 bits.
+pub const DECIMAL_DIGITS_MAX: usize = 1_000;
+
+/// The power of ten that the first digit of a `bigint` or `bigdec` stands for, up or down: every double's fits, and no
+/// number is written with more than 2,002 characters.
+pub const DECIMAL_EXPONENT_MAX: i32 = 1_000;
+
+/// Levels of geometry collections in a `geojson`: RFC 7946 advises against nesting any.
+pub const GEOMETRY_DEPTH_MAX: usize = 4;
+
 /// The name of a collection, a predicate or a tempid, bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 

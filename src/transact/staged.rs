@@ -166,7 +166,10 @@ fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error
             "a ref: a subject's id, a two-tuple, a tempid or an item",
         )),
         ValueType::Tag => Err(wrong("a tag, which is a text")),
-        scalar => value_of(json, scalar).map_err(|why| wrong(&why.to_string())),
+        scalar => value_of(json, scalar).map_err(|why| {
+            let what = format!("`{}` takes {why}", it.name);
+            Error::invalid(&at.join(&why.at()), what)
+        }),
     }
 }
 
