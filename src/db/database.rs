@@ -342,15 +342,16 @@ impl Database {
 
     /// Makes the transaction of a command that is for this database, and whose signature is verified.
     pub(super) fn make_command(&self, command: Command, signed: Signed) -> Result<Receipt, Error> {
+        let at = Pointer::root().key("cmd").key("tx");
+        let parsed = parse_json(command.items.clone(), &at)?;
         // The snapshot is not held while the transaction waits for its turn.
         let snapshot = self.state().snapshot.clone();
         let limit = budget(&self.inner.clock, u64::MAX);
         let terms = Terms::of(&command, &snapshot, &limit)?;
         drop(snapshot);
         let said = said(&command, &signed);
-        let at = Pointer::root().key("cmd").key("tx");
         let work = Transaction {
-            parsed: parse_json(command.items, &at)?,
+            parsed,
             text: Digest(Sha256::digest(command.text.as_bytes()).into()),
             bytes: command.text.len(),
             once: None,

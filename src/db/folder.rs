@@ -161,7 +161,11 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Database::command`].
-    pub fn command(&self, body: &str, database: Option<&str>) -> Result<SignedCommand, Error> {
+    pub fn verify_command(
+        &self,
+        body: &str,
+        database: Option<&str>,
+    ) -> Result<SignedCommand, Error> {
         let command = Command::parse(body)?;
         if database.is_some_and(|named| !command.is_for(named)) {
             return Err(command.misdirected());
