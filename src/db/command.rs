@@ -170,17 +170,17 @@ impl Command {
         })
     }
 
-    /// Why it is refused by a database that the request names, and it does not.
-    pub(super) fn misdirected(&self) -> Error {
-        let why = "the command is for another database";
-        let at = Pointer::root().key("cmd").key("db");
-        Error::new(ErrorKind::Invalid, "db/invalid-db", why).with_place(Some(&at))
-    }
-
     /// Whether it is for this database. `network.name` is another spelling of `network/name`.
     pub(super) fn is_for(&self, database: &str) -> bool {
         is_spelling(&self.database, database)
     }
+}
+
+/// Why a command is refused by a database that the request names, and the command does not.
+pub(super) fn misdirected() -> Error {
+    let why = "the command is for another database";
+    let at = Pointer::root().key("cmd").key("db");
+    Error::new(ErrorKind::Invalid, "db/invalid-db", why).with_place(Some(&at))
 }
 
 /// Whether two texts name the same database.
