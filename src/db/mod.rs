@@ -22,10 +22,11 @@ mod signed;
 mod signed_command;
 mod state;
 mod terms;
+mod trial;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
+pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
 pub use auth_name::AuthName;
 pub use command::sign_command;
 pub use database::{Database, Options};
