@@ -27,6 +27,8 @@ const POSITIVE: u8 = 2;
 /// What is added to a power of ten, so that it has no sign.
 const BIAS: i32 = 1 << 15;
 
+const _: () = assert!(DECIMAL_EXPONENT_MAX < BIAS);
+
 /// An exact number that owns its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(Arc<[u8]>);
