@@ -1,7 +1,7 @@
 //! Changes of a predicate's type: its facts are written anew in the same commit.
 //!
 //! 1. A value is kept exactly, or the change is refused; no value is told.
-//! 2. The change stands in a transaction of schema alone, so that nothing is judged on facts of two types.
+//! 2. The change stands in a transaction of schema alone, and what is said of the transaction, so that nothing is judged on facts of two types.
 //! 3. The facts are read with the eyes of root, and what that costs is bounded by the deadline alone.
 
 use std::ops::ControlFlow;
@@ -62,6 +62,7 @@ pub(super) fn retyped<'s>(
         collection::PREDICATE,
         collection::COLLECTION,
         collection::TAG,
+        CollectionId::TX,
     ];
     for (staged, at) in staged.flakes.iter().zip(&staged.places) {
         let is_said = matches!(
