@@ -14,6 +14,7 @@ mod append;
 mod block;
 mod blocks;
 mod disk;
+mod edit;
 mod error;
 mod file;
 mod key;
