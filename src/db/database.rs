@@ -17,7 +17,7 @@ use super::writer::{Done, Job, Work, Writer, random};
 use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
-use crate::model::{Commit, Digest, Facts, Head, Incarnation, SubjectId, T, ValueRef};
+use crate::model::{Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, ValueRef};
 use crate::policy::Policy;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
@@ -141,6 +141,7 @@ impl Database {
                 id: Digest(Sha256::digest(random()?).into()),
                 secret: random()?,
                 flakes: bootstrap()?,
+                erasure: Erasure::default(),
             };
             let sealed = seal(store.incarnation(), &store.head(), commit)?;
             store.append(&[sealed])?;

@@ -21,7 +21,8 @@ use crate::base::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::system::predicate;
 use crate::model::{
-    Commit, Digest, Fact, Facts, Flake, Head, Incarnation, Op as FlakeOp, Overlay, SubjectId, Value,
+    Commit, Digest, Erasure, Fact, Facts, Flake, Head, Incarnation, Op as FlakeOp, Overlay,
+    SubjectId, Value,
 };
 use crate::policy::{Op, Policy, View};
 use crate::replica::{Placement, Sequencer};
@@ -310,6 +311,7 @@ impl Group {
             id,
             secret,
             flakes,
+            erasure: Erasure::default(),
         };
         let sealed = seal(incarnation, &self.head, commit)?;
         self.facts.apply(t, &sealed.commit.flakes);

@@ -3,6 +3,7 @@
 //! Knows neither disk, nor JSON, nor rules.
 
 mod empty;
+mod erasure;
 mod error;
 mod facts;
 mod flake;
@@ -13,6 +14,7 @@ pub mod system;
 mod value;
 
 pub use empty::Empty;
+pub use erasure::{Erased, Erasure, Reason};
 pub use error::Error;
 pub use facts::{Bounds, Direction, Fact, Facts, Visit};
 pub use flake::{Commit, Digest, Flake, Head, Incarnation, Op};

@@ -2,31 +2,97 @@
 //!
 //! 1. The forward table is strict: a retraction of what is not there, or an assertion of what is, is refused.
 //! 2. What leaves the forward table enters the history tables in the same transaction.
+//! 3. What a block erases is erased last. Blocks out of another log have nothing left to erase.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use redb::{ReadableTable, WriteTransaction};
 
-use super::block::{self, Sealed};
+use super::block::Sealed;
 use super::edit::{Apply, Edits, Gone, Strict};
+use super::erase::erase;
 use super::error::Error;
 use super::key::{Reader, cut_text, put_subject, put_uint};
+use super::logged::Logged;
 use super::table::{
     FORWARD, FWD, HFWD, HREV, LOG, META, OPST, POST, REVERSE, is_posted, log_key, next_key,
     put_forward, put_reverse, reverse_kind,
 };
-use crate::model::{CollectionId, Op};
+use crate::model::{CollectionId, Flake, Head, Op, T};
+
+/// Blocks that follow the log's end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Blocks<'a> {
+    /// As they were sealed: what they erase is still there.
+    New(&'a [Sealed]),
+    /// Out of another log: what any of them erases is gone from it.
+    Again(&'a [Logged]),
+}
+
+/// A block as it goes into the tables.
+struct Entering<'a> {
+    t: T,
+    flakes: Vec<&'a Flake>,
+    bytes: Vec<u8>,
+    next: &'a [(CollectionId, u64)],
+}
+
+impl<'a> Blocks<'a> {
+    /// Where the chain ends with them.
+    pub(super) fn head(self) -> Option<Head> {
+        match self {
+            Self::New(blocks) => blocks.last().map(Sealed::head),
+            Self::Again(blocks) => blocks.last().map(Logged::head),
+        }
+    }
+
+    fn entering(self) -> Result<Vec<Entering<'a>>, Error> {
+        match self {
+            Self::New(blocks) => blocks
+                .iter()
+                .map(|sealed| {
+                    Ok(Entering {
+                        t: sealed.commit.t,
+                        flakes: sealed.commit.flakes.iter().collect(),
+                        bytes: Logged::of(sealed)?.encode(),
+                        next: &sealed.commit.erasure.next,
+                    })
+                })
+                .collect(),
+            Self::Again(blocks) => Ok(blocks
+                .iter()
+                .map(|logged| Entering {
+                    t: logged.block.t,
+                    flakes: logged.flakes().collect(),
+                    bytes: logged.encode(),
+                    next: &logged.erasure.next,
+                })
+                .collect()),
+        }
+    }
+}
 
 /// Puts the blocks into every table of the transaction.
-pub(super) fn append(transaction: &WriteTransaction, blocks: &[Sealed]) -> Result<(), Error> {
-    append_log(transaction, blocks)?;
-    append_next(transaction, blocks)?;
+pub(super) fn append(transaction: &WriteTransaction, blocks: Blocks<'_>) -> Result<(), Error> {
+    let entering = blocks.entering()?;
+    append_log(transaction, &entering)?;
+    append_next(transaction, &entering, blocks)?;
+    append_facts(transaction, &entering)?;
+    if let Blocks::New(blocks) = blocks {
+        for sealed in blocks {
+            erase(transaction, sealed)?;
+        }
+    }
+    Ok(())
+}
+
+fn append_facts(transaction: &WriteTransaction, blocks: &[Entering<'_>]) -> Result<(), Error> {
     let mut forward = Edits::default();
     let mut scalars = Edits::default();
     let mut refs = Edits::default();
-    for sealed in blocks {
-        let t = sealed.commit.t;
-        for flake in &sealed.commit.flakes {
+    for Entering { t, flakes, .. } in blocks {
+        for flake in flakes {
             let o = flake.o.borrow();
             let mut edit = forward.start(flake.op);
             put_subject(edit.group(), flake.s);
@@ -60,35 +126,62 @@ pub(super) fn append(transaction: &WriteTransaction, blocks: &[Sealed]) -> Resul
     append_history(transaction, &gone)
 }
 
-fn append_log(transaction: &WriteTransaction, blocks: &[Sealed]) -> Result<(), Error> {
+fn append_log(transaction: &WriteTransaction, blocks: &[Entering<'_>]) -> Result<(), Error> {
     let mut log = transaction.open_table(LOG)?;
-    for sealed in blocks {
-        let key = log_key(sealed.commit.t);
-        log.insert(key.as_slice(), block::encode(sealed).as_slice())?;
+    for Entering { t, bytes, .. } in blocks {
+        log.insert(log_key(*t).as_slice(), bytes.as_slice())?;
     }
     Ok(())
 }
 
-fn append_next(transaction: &WriteTransaction, blocks: &[Sealed]) -> Result<(), Error> {
-    let mut next: BTreeMap<CollectionId, u64> = BTreeMap::new();
-    for flake in blocks.iter().flat_map(|sealed| &sealed.commit.flakes) {
-        if flake.op == Op::Assert && flake.s.block().is_none() {
-            let number = next.entry(flake.s.collection()).or_default();
-            *number = (*number).max(flake.s.number().saturating_add(1));
+/// Ids are never used twice: neither those of facts that are there, nor those a block tells of erased ones.
+fn append_next(
+    transaction: &WriteTransaction,
+    entering: &[Entering<'_>],
+    blocks: Blocks<'_>,
+) -> Result<(), Error> {
+    let mut meta = transaction.open_table(META)?;
+    // What stands there, and what is to stand there.
+    let mut next: BTreeMap<CollectionId, (u64, u64)> = BTreeMap::new();
+    let mut reach = |c: CollectionId, number: u64| -> Result<u64, Error> {
+        let (_, known) = match next.entry(c) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let there = match meta.get(next_key(c).as_slice())? {
+                    None => 0,
+                    Some(value) => Reader::new(value.value()).uint()?,
+                };
+                vacant.insert((there, there))
+            }
+        };
+        *known = (*known).max(number);
+        Ok(*known)
+    };
+    for block in entering {
+        for flake in &block.flakes {
+            if flake.op == Op::Assert && flake.s.block().is_none() {
+                reach(flake.s.collection(), flake.s.number().saturating_add(1))?;
+            }
+        }
+        for (c, number) in block.next {
+            let is_told_right = match blocks {
+                Blocks::New(_) => reach(*c, 0)? == *number,
+                Blocks::Again(_) => reach(*c, *number)? == *number,
+            };
+            if !is_told_right {
+                return Err(Error::invalid(
+                    "it does not tell how far the ids of a collection went",
+                ));
+            }
         }
     }
-    let mut meta = transaction.open_table(META)?;
-    for (collection, number) in next {
-        let key = next_key(collection);
-        let before = match meta.get(key.as_slice())? {
-            None => 0,
-            Some(value) => Reader::new(value.value()).uint()?,
-        };
-        if number > before {
-            let mut value = Vec::new();
-            put_uint(&mut value, number);
-            meta.insert(key.as_slice(), value.as_slice())?;
-        }
+    for (collection, (_, number)) in next
+        .into_iter()
+        .filter(|(_, (there, number))| number > there)
+    {
+        let mut value = Vec::new();
+        put_uint(&mut value, number);
+        meta.insert(next_key(collection).as_slice(), value.as_slice())?;
     }
     Ok(())
 }
