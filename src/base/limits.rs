@@ -72,6 +72,12 @@ pub const WHERE_TERMS_MAX: usize = 64;
 /// Bytes of a `where` string.
 pub const WHERE_BYTES_MAX: usize = 8 * 1024;
 
+/// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
+pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
+
+/// An idempotency key, bytes: a uuid has 36.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Transactions that wait for the writer; more are told to come back.
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 

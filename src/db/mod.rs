@@ -12,13 +12,15 @@ pub mod demo;
 mod demo_load;
 mod error;
 mod folder;
+mod judged;
 mod mint;
+mod once;
 mod session;
 mod state;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid};
+pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
 pub use database::{AuthName, Database, Options};
 pub use demo_load::{Loaded, load_demo};
 pub use error::{Error, ErrorKind, LimitKind};

@@ -303,7 +303,7 @@ impl Permissions {
     }
 
     /// What the context functions answer for this auth.
-    pub(super) fn context(&self, s: SubjectId, now_ms: i64) -> Context<'_> {
+    pub fn context(&self, s: SubjectId, now_ms: i64) -> Context<'_> {
         Context {
             subject: Some(s),
             predicate: None,
@@ -316,6 +316,8 @@ impl Permissions {
             op: self.op.name(),
             now_ms,
             request: None,
+            flakes: None,
+            seed: None,
         }
     }
 

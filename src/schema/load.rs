@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::model::system::{collection, predicate};
+use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
 use crate::model::{
     CollectionId, Direction, Error, Fact, Facts, Names, PredicateId, PredicateName, StoredFunction,
     SubjectId, Value, ValueRef, ValueType,
@@ -45,6 +45,10 @@ pub struct Predicate {
     pub upsert: bool,
     /// Whether a `where` may use it; refs, tags and unique ones always may.
     pub index: bool,
+    /// Whether what it refers to belongs to the subject, and goes with it.
+    pub component: bool,
+    /// Whether a receipt warns of its use.
+    pub deprecated: bool,
     /// Whether its tags must exist before they are used.
     pub restrict_tag: bool,
     /// The name of the collection its refs must point into.
@@ -53,6 +57,8 @@ pub struct Predicate {
     pub sealed: bool,
     /// Whether its facts are read from block headers, and so cannot be written.
     pub is_virtual: bool,
+    /// Whether the engine alone writes it.
+    pub by_engine: bool,
 }
 
 impl Predicate {
@@ -254,15 +260,29 @@ fn load_predicates(
                 multi: flag(predicate::PREDICATE_MULTI),
                 upsert: flag(predicate::PREDICATE_UPSERT),
                 index: flag(predicate::PREDICATE_INDEX),
+                component: flag(predicate::PREDICATE_COMPONENT),
+                deprecated: flag(predicate::PREDICATE_DEPRECATED),
                 restrict_tag: flag(predicate::PREDICATE_RESTRICT_TAG),
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
                 sealed: SEALED.contains(&id),
                 is_virtual: VIRTUAL.contains(&id),
+                by_engine: is_by_engine(id, collection),
                 name,
             },
         );
     }
     Ok(predicates)
+}
+
+/// Sealed and virtual predicates, and what the engine says of tokens and transactions.
+fn is_by_engine(id: PredicateId, of: CollectionId) -> bool {
+    let is_system = u64::from(id.0) < USER_NUMBER_FIRST;
+    let of_engine = match of {
+        collection::TOKEN => id != predicate::TOKEN_REVOKED,
+        CollectionId::TX => !matches!(id, predicate::TX_ALT_ID | predicate::TX_DOC),
+        _ => false,
+    };
+    SEALED.contains(&id) || (is_system && of_engine)
 }
 
 fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>, Error> {

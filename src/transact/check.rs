@@ -11,6 +11,7 @@ use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
 use super::staged::{Staged, Tempid};
+use super::warning::Warning;
 use crate::model::system::predicate;
 use crate::model::{Facts, Flake, Op, Overlay, SubjectId, T};
 use crate::policy::{
@@ -30,6 +31,8 @@ pub struct Checked {
     pub tempids: Vec<(String, Tempid)>,
     /// The policy and schema after it, if it changes them.
     pub policy: Option<Arc<Policy>>,
+    /// What its author should know of.
+    pub warnings: Vec<Warning>,
 }
 
 /// What a bearer can never write is refused before any fact is read.
@@ -112,6 +115,7 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         flakes: sorted,
         tempids,
         policy: new_policy,
+        warnings: Vec::new(),
     })
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::error::{Error, Problem};
 use super::parsed::{Action, Parsed, ParsedId, ParsedItem, item};
 use crate::base::limits::{COMMIT_FLAKES_MAX, TRANSACTION_ITEMS_MAX};
-use crate::model::system::{collection, predicate};
+use crate::model::system::collection;
 use crate::model::{CollectionId, SubjectId, ValueType};
 use crate::query::{Json, Pointer};
 use crate::schema::{Predicate, Schema};
@@ -163,8 +163,9 @@ impl<'s> Namer<'s> {
                 (NamedId::Tuple(it, value), it.collection)
             }
         };
-        if collection == CollectionId::TX {
-            return Err(Error::invalid(&at_id, "`_tx` items are not supported yet"));
+        if collection == CollectionId::TX && !matches!(id, NamedId::Temp(_)) {
+            let why = "a transaction can say something of itself alone, as `\"_id\": \"_tx\"`";
+            return Err(Error::invalid(&at_id, why));
         }
         if collection == collection::TOKEN && matches!(id, NamedId::Temp(_)) {
             return Err(Error::invalid(
@@ -231,8 +232,7 @@ impl<'s> Namer<'s> {
             let why = format!("`{}` does not stand on subjects of `{name}`", it.name);
             return Err(Error::invalid(&at, why));
         }
-        let by_engine = it.collection == collection::TOKEN && it.id != predicate::TOKEN_REVOKED;
-        if it.sealed || it.is_virtual || by_engine {
+        if it.by_engine {
             let why = format!("`{}` is written by the engine alone", it.name);
             return Err(Error::invalid(&at, why));
         }

@@ -56,7 +56,6 @@ struct Stager<'a> {
 
 /// Makes the flakes of a resolved transaction.
 pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Staged, Error> {
-    refuse_functions(resolved)?;
     let typed = typed(resolved)?;
     refuse_dangling(resolved)?;
     let mut stager = Stager {
@@ -93,22 +92,6 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
         places: stager.places,
         tempids,
     })
-}
-
-/// Functions come before types in the order of checks.
-fn refuse_functions(resolved: &Resolved<'_>) -> Result<(), Error> {
-    let fields = resolved.items.iter().flat_map(|item| &item.fields);
-    for (at, value) in fields.flat_map(|field| field.values.iter().flatten()) {
-        if let ResolvedValue::Json(Json::String(text)) = value
-            && text.starts_with("#(")
-        {
-            return Err(Error::invalid(
-                at,
-                "functions in values are not supported yet",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// The values of one field; `None` is every value.
