@@ -204,11 +204,12 @@ impl From<transact::Error> for Error {
             Problem::Json(error) => return error.into(),
             Problem::Shape(_) => Self::new(ErrorKind::Invalid, "db/invalid-transaction", message),
             Problem::Invalid(_) => Self::new(ErrorKind::Invalid, "db/invalid-tx", message),
-            Problem::Function(_) => Self::new(ErrorKind::Invalid, "db/invalid-fn", message),
             Problem::Fault(Fault::Stale) => {
                 Self::new(ErrorKind::Conflict, "db/validation-error", message)
             }
-            Problem::Fault(_) => Self::new(ErrorKind::Invalid, "db/invalid-fn", message),
+            Problem::Function(_) | Problem::Fault(_) => {
+                Self::new(ErrorKind::Invalid, "db/invalid-fn", message)
+            }
             Problem::Spec { kind, .. } => {
                 let code = match kind {
                     SpecKind::Predicate => "db/predicate-spec",

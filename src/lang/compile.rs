@@ -352,8 +352,11 @@ impl Compiler<'_> {
     fn context(&mut self, asked: Asked) -> Node {
         let reach = match asked {
             Asked::Subject => Reach::Subject,
-            Asked::PredicateId | Asked::PredicateName => Reach::Flake,
-            Asked::Flakes | Asked::Asserted | Asked::Retracted => Reach::Flake,
+            Asked::PredicateId
+            | Asked::PredicateName
+            | Asked::Flakes
+            | Asked::Asserted
+            | Asked::Retracted => Reach::Flake,
             Asked::Object | Asked::Previous => {
                 // Where the flake's value is a tag, it is told by its name.
                 self.reads.insert(TAG_ID);

@@ -53,8 +53,11 @@ pub mod predicate {
     pub const PREDICATE_COMPONENT: PredicateId = PredicateId(17);
     pub const PREDICATE_RESTRICT_COLLECTION: PredicateId = PredicateId(19);
     pub const PREDICATE_SPEC: PredicateId = PredicateId(20);
-    pub const PREDICATE_DEPRECATED: PredicateId = PredicateId(22);
+    pub const PREDICATE_SPEC_DOC: PredicateId = PredicateId(23);
     pub const PREDICATE_TX_SPEC: PredicateId = PredicateId(24);
+    pub const PREDICATE_TX_SPEC_DOC: PredicateId = PredicateId(25);
+    pub const PREDICATE_RETRACT_DUPLICATES: PredicateId = PredicateId(29);
+    pub const PREDICATE_DEPRECATED: PredicateId = PredicateId(22);
     pub const PREDICATE_RESTRICT_TAG: PredicateId = PredicateId(26);
 
     pub const TAG_ID: PredicateId = PredicateId(30);
@@ -64,6 +67,7 @@ pub mod predicate {
     pub const COLLECTION_DOC: PredicateId = PredicateId(41);
     pub const COLLECTION_VERSION: PredicateId = PredicateId(42);
     pub const COLLECTION_SPEC: PredicateId = PredicateId(43);
+    pub const COLLECTION_SPEC_DOC: PredicateId = PredicateId(44);
 
     pub const USER_USERNAME: PredicateId = PredicateId(50);
     pub const USER_AUTH: PredicateId = PredicateId(51);

@@ -17,16 +17,9 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 15] = [
+const NOT_YET: [(PredicateId, &str); 8] = [
     (PredicateId(18), "_predicate/noHistory"),
-    (PredicateId(20), "_predicate/spec"),
-    (PredicateId(23), "_predicate/specDoc"),
-    (PredicateId(24), "_predicate/txSpec"),
-    (PredicateId(25), "_predicate/txSpecDoc"),
     (PredicateId(27), "_predicate/fullText"),
-    (PredicateId(29), "_predicate/retractDuplicates"),
-    (PredicateId(43), "_collection/spec"),
-    (PredicateId(44), "_collection/specDoc"),
     (predicate::AUTH_TYPE, "_auth/type"),
     (predicate::AUTH_AUTHORITY, "_auth/authority"),
     (PredicateId(95), "_fn/language"),

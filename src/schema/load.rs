@@ -13,6 +13,15 @@ use crate::model::{
     SubjectId, Value, ValueRef, ValueType,
 };
 
+/// Functions that must all say yes, and what is told where they do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The functions, lowest id first.
+    pub functions: Vec<SubjectId>,
+    /// What is told.
+    pub doc: Option<Arc<str>>,
+}
+
 /// A collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
@@ -20,6 +29,8 @@ pub struct Collection {
     pub id: CollectionId,
     /// Its name.
     pub name: Arc<str>,
+    /// What each changed subject must pass.
+    pub spec: Option<Arc<Spec>>,
 }
 
 /// A predicate with its flags.
@@ -53,6 +64,12 @@ pub struct Predicate {
     pub restrict_tag: bool,
     /// The name of the collection its refs must point into.
     pub restrict_collection: Option<Arc<str>>,
+    /// Whether asserting a value that is there retracts and asserts it.
+    pub retract_duplicates: bool,
+    /// What each asserted value must pass.
+    pub spec: Option<Arc<Spec>>,
+    /// What all its flakes of one transaction must pass.
+    pub tx_spec: Option<Arc<Spec>>,
     /// Whether it is in no answer, for root neither.
     pub sealed: bool,
     /// Whether its facts are read from block headers, and so cannot be written.
@@ -220,11 +237,17 @@ fn load_collections(facts: &dyn Facts) -> Result<BTreeMap<CollectionId, Collecti
         let id = CollectionId::new(s.number()).ok_or_else(|| damaged("a collection's id", s))?;
         let name = text(&row, predicate::COLLECTION_NAME)
             .ok_or_else(|| damaged("a collection's name", s))?;
-        collections.insert(id, Collection { id, name });
+        let spec = spec(
+            &row,
+            predicate::COLLECTION_SPEC,
+            predicate::COLLECTION_SPEC_DOC,
+        );
+        collections.insert(id, Collection { id, name, spec });
     }
     let tx = Collection {
         id: CollectionId::TX,
         name: Arc::from("_tx"),
+        spec: None,
     };
     collections.insert(CollectionId::TX, tx);
     Ok(collections)
@@ -264,6 +287,17 @@ fn load_predicates(
                 deprecated: flag(predicate::PREDICATE_DEPRECATED),
                 restrict_tag: flag(predicate::PREDICATE_RESTRICT_TAG),
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
+                retract_duplicates: flag(predicate::PREDICATE_RETRACT_DUPLICATES),
+                spec: spec(
+                    &row,
+                    predicate::PREDICATE_SPEC,
+                    predicate::PREDICATE_SPEC_DOC,
+                ),
+                tx_spec: spec(
+                    &row,
+                    predicate::PREDICATE_TX_SPEC,
+                    predicate::PREDICATE_TX_SPEC_DOC,
+                ),
                 sealed: SEALED.contains(&id),
                 is_virtual: VIRTUAL.contains(&id),
                 by_engine: is_by_engine(id, collection),
@@ -272,6 +306,17 @@ fn load_predicates(
         );
     }
     Ok(predicates)
+}
+
+fn spec(row: &[(PredicateId, Value)], p: PredicateId, doc: PredicateId) -> Option<Arc<Spec>> {
+    let functions = row.iter().filter(|(of, _)| *of == p);
+    let functions: Vec<_> = functions.filter_map(|(_, o)| o.borrow().as_ref()).collect();
+    (!functions.is_empty()).then(|| {
+        Arc::new(Spec {
+            functions,
+            doc: text(row, doc),
+        })
+    })
 }
 
 /// Sealed and virtual predicates, and what the engine says of tokens and transactions.

@@ -10,6 +10,7 @@ use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
+use super::spec::Specs;
 use super::staged::{Staged, Tempid};
 use super::warning::Warning;
 use crate::model::system::predicate;
@@ -111,6 +112,14 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
             .map_err(|error| located(error, &place))?;
     }
     unique_stage(&after, &flakes, &places, ground.policy.schema())?;
+    let specs = Specs {
+        ground,
+        after: &after,
+        policy: new_policy.as_deref().unwrap_or(ground.policy),
+        flakes: &flakes,
+        places: &places,
+    };
+    specs.check()?;
     Ok(Checked {
         flakes: sorted,
         tempids,

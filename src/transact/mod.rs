@@ -15,6 +15,7 @@ mod ground;
 mod named;
 mod parsed;
 mod resolved;
+mod spec;
 mod staged;
 mod transaction;
 mod warning;
