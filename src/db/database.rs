@@ -91,7 +91,6 @@ pub struct Database {
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<Store>,
     state: Arc<ArcSwap<State>>,
     clock: Arc<dyn Clock>,
     /// Taken when the database closes.
@@ -151,10 +150,13 @@ impl Database {
         let snapshot = store.snapshot()?;
         let schema = Arc::new(Schema::load(&snapshot)?);
         let policy = Arc::new(Policy::new(schema));
-        let state = Arc::new(ArcSwap::from_pointee(State { snapshot, policy }));
+        let state = Arc::new(ArcSwap::from_pointee(State {
+            snapshot,
+            store,
+            policy,
+        }));
         let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
         let writer = Writer {
-            store: Arc::clone(&store),
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
@@ -165,7 +167,6 @@ impl Database {
             .map_err(|error| Error::unavailable(error.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                store,
                 state,
                 clock: Arc::clone(&options.clock),
                 jobs: Mutex::new(Some(jobs)),
@@ -248,12 +249,12 @@ impl Database {
 
     /// The newest block.
     pub fn head(&self) -> Head {
-        self.inner.store.head()
+        self.state().store.head()
     }
 
     /// Which life of the database this is.
     pub fn incarnation(&self) -> Incarnation {
-        self.inner.store.incarnation()
+        self.state().store.incarnation()
     }
 
     /// Reads everything, and compares the log's chain and every table with what the log says.
@@ -261,7 +262,7 @@ impl Database {
     /// # Errors
     /// `Corrupt`, naming what is wrong.
     pub fn verify(&self) -> Result<Verified, Error> {
-        Ok(self.inner.store.verify()?)
+        Ok(self.state().store.verify()?)
     }
 
     /// Makes a new file at `path` with the same blocks, its tables made from the log alone.
@@ -270,7 +271,7 @@ impl Database {
     /// `Corrupt` if the log is damaged; `Unavailable` if there is a file, or the disk does not answer.
     pub fn rebuild(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let into = Store::create(path, self.incarnation())?;
-        drop(Store::rebuild(&self.inner.store, into)?);
+        drop(Store::rebuild(&self.state().store, into)?);
         Ok(())
     }
 
@@ -299,7 +300,7 @@ impl Database {
             .as_ref()
             .map(|writer| writer.as_ref().map(JoinHandle::is_finished))
         {
-            Ok(Some(false)) => Ok(self.inner.store.can_append()?),
+            Ok(Some(false)) => Ok(self.state().store.can_append()?),
             _ => Err(Error::unavailable(
                 "the database is closed, or its writer stopped",
             )),

@@ -10,6 +10,7 @@ mod answer;
 mod database;
 pub mod demo;
 mod demo_load;
+mod erase;
 mod error;
 mod folder;
 mod judged;

@@ -223,6 +223,7 @@ impl Again<'_> {
             flakes: visible,
             // Told once: they are of the schema as it was.
             warnings: Vec::new(),
+            erased: None,
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
         })
@@ -255,8 +256,8 @@ impl Again<'_> {
 }
 
 /// The time since, with what is staged and not yet in the snapshot.
-struct Since<'a> {
-    facts: &'a Overlay<Snapshot>,
+pub(super) struct Since<'a> {
+    pub(super) facts: &'a Overlay<Snapshot>,
 }
 
 impl History for Since<'_> {

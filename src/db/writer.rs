@@ -4,7 +4,8 @@
 //! 2. A refused transaction leaves nothing: its overlay is dropped, and the next stands on the same state. Its
 //!    receipt is made before its block, so that nothing can fail once the block is staged.
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
-//! 4. After a failed commit nothing is written until the database is opened again; reads go on.
+//! 4. A transaction that erases is a group of its own, and is answered once the file was written anew.
+//! 5. After a failed commit nothing is written until the database is opened again; reads go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,20 +16,21 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
+use super::erase::Erasing;
 use super::error::{Error, ErrorKind};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
-use super::once::{Again, Key, Once};
+use super::once::{Again, Key, Once, Since};
 use super::state::{Author, State, budget};
 use crate::base::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::{
-    Commit, Digest, Erasure, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
+    Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
 };
 use crate::policy::{Op, Policy};
 use crate::replica::{Placement, Sequencer};
 use crate::store::{Sealed, Snapshot, Store, header_flakes, seal};
-use crate::transact::Parsed;
+use crate::transact::{Erase, Parsed};
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -73,7 +75,6 @@ pub(super) struct Job {
 /// The writer's own things.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) store: Arc<Store>,
     pub(super) state: Arc<ArcSwap<State>>,
     pub(super) sequencer: Box<dyn Sequencer>,
     pub(super) clock: Arc<dyn Clock>,
@@ -98,23 +99,27 @@ impl Writer {
     pub(super) fn run(&self, jobs: &Receiver<Job>) {
         let mut expected = 1;
         while let Ok(first) = jobs.recv() {
-            let group = gather(first, jobs, expected);
-            expected = group.len();
-            self.work(group);
+            let jobs = gather(first, jobs, expected);
+            expected = jobs.len();
+            for group in apart(jobs) {
+                self.work(group);
+            }
         }
     }
 
     fn work(&self, jobs: Vec<Job>) {
         let state = self.state.load_full();
-        let incarnation = self.store.incarnation();
+        let incarnation = state.store.incarnation();
         let mut group = Group {
             facts: Overlay::new(state.snapshot.clone()),
             policy: Arc::clone(&state.policy),
-            head: self.store.head(),
+            head: state.store.head(),
             blocks: Vec::new(),
             once: BTreeMap::new(),
         };
+        drop(state);
         let previous = group.head;
+        let erases = jobs.iter().any(|job| job.work.erases());
         let mut done = Vec::new();
         for Job {
             author,
@@ -134,6 +139,11 @@ impl Writer {
             Ok(())
         } else {
             self.commit(&previous, group)
+        };
+        // A repeat of what is erased already may find the file not written anew yet.
+        let committed = match committed {
+            Ok(()) if erases && !done.is_empty() => self.scrub(),
+            told => told,
         };
         for (answer, staged) in done {
             let told = committed.clone().map(|()| staged);
@@ -159,11 +169,39 @@ impl Writer {
         }
         // The old snapshot is let go before the commit, so that its pages can be used again.
         let policy = Arc::clone(&group.policy);
-        self.store.append(&group.blocks)?;
+        let store = Arc::clone(&self.state.load().store);
+        store.append(&group.blocks)?;
         drop(group);
-        let snapshot = self.store.snapshot()?;
-        self.state.store(Arc::new(State { snapshot, policy }));
+        self.publish(store, policy)
+    }
+
+    fn publish(&self, store: Arc<Store>, policy: Arc<Policy>) -> Result<(), Error> {
+        let snapshot = store.snapshot()?;
+        self.state.store(Arc::new(State {
+            snapshot,
+            store,
+            policy,
+        }));
         Ok(())
+    }
+
+    /// Writes the file anew if that is due, so that what was erased is not on its free pages either. Who reads the old file reads
+    /// on; it goes when the last of them does.
+    fn scrub(&self) -> Result<(), Error> {
+        let state = self.state.load_full();
+        if state.store.scrub_due()?.is_none() {
+            return Ok(());
+        }
+        let undone = |error: crate::store::Error| {
+            let why = format!("it is erased, but the file could not be written anew: {error}");
+            Error::new(ErrorKind::Unavailable, "db/scrub-due", why)
+        };
+        let Some(new) = state.store.scrub().map_err(undone)? else {
+            return Ok(());
+        };
+        let new = Arc::new(new);
+        self.publish(Arc::clone(&new), Arc::clone(&state.policy))?;
+        Ok(new.can_append()?)
     }
 }
 
@@ -184,7 +222,29 @@ fn gather(first: Job, jobs: &Receiver<Job>, expected: usize) -> Vec<Job> {
     group
 }
 
+/// Sets apart what erases: it looks into the log, where what is before it in a group does not stand yet.
+fn apart(jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let mut groups: Vec<Vec<Job>> = Vec::new();
+    let mut is_open = false;
+    for job in jobs {
+        let erases = job.work.erases();
+        match groups.last_mut() {
+            Some(group) if is_open && !erases => group.push(job),
+            _ => groups.push(vec![job]),
+        }
+        is_open = !erases;
+    }
+    groups
+}
+
 impl Work {
+    fn erases(&self) -> bool {
+        match self {
+            Self::Transact(transaction) => transaction.parsed.erases(),
+            Self::Mint { .. } => false,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
@@ -217,7 +277,7 @@ impl Group {
                     flakes.sort();
                     let text = Digest(Sha256::digest(id.as_bytes()).into());
                     let id = id_of(auth, &random()?, &text);
-                    self.seal(auth, id, now_ms, flakes, incarnation)?;
+                    self.seal(auth, id, now_ms, flakes, &[], incarnation)?;
                 }
                 Ok(Done::Granted(grant))
             }
@@ -283,8 +343,10 @@ impl Group {
             mut said,
             ..
         } = transaction;
+        let since = Since { facts: &self.facts };
         let stage = Stage {
             facts: &self.facts,
+            history: &since,
             policy: &self.policy,
             auth,
             now_ms,
@@ -298,6 +360,7 @@ impl Group {
             name,
             is_root,
             warnings,
+            erases,
         } = stage.judge(&parsed)?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
@@ -307,7 +370,9 @@ impl Group {
             Some(nonce) => id_of(auth, &nonce.to_be_bytes(), &text),
             None => id_of(auth, &random()?, &text),
         };
-        let block = self.seal(auth, id, now_ms, flakes, incarnation)?;
+        let sealed = self.seal(auth, id, now_ms, flakes, &erases, incarnation)?;
+        let (block, erased) = (sealed.head(), sealed.commit.erasure.flakes.len());
+        let erased = u64::try_from(erased).ok();
         self.policy = policy;
         let receipt = Receipt {
             tempids,
@@ -319,6 +384,7 @@ impl Group {
             bytes,
             flakes: visible,
             warnings,
+            erased: erased.filter(|_| is_root && !erases.is_empty()),
             fuel: is_root.then(|| budget.spent()),
             is_repeat: false,
         };
@@ -335,10 +401,18 @@ impl Group {
         id: Digest,
         now_ms: i64,
         flakes: Vec<Flake>,
+        erases: &[Erase],
         incarnation: Incarnation,
-    ) -> Result<Head, Error> {
+    ) -> Result<&Sealed, Error> {
         let secret = random()?;
         let t = self.head.t.next();
+        let erasing = Erasing {
+            facts: &self.facts,
+            schema: self.policy.schema(),
+            blocks: &self.blocks,
+            t,
+        };
+        let erasure = erasing.erasure(&flakes, erases)?;
         let commit = Commit {
             t,
             instant_ms: now_ms,
@@ -346,15 +420,18 @@ impl Group {
             id,
             secret,
             flakes,
-            erasure: Erasure::default(),
+            erasure,
         };
         let sealed = seal(incarnation, &self.head, commit)?;
         // What stands behind it in the group reads its header too.
         self.facts.apply(t, &header_flakes(&sealed));
         self.facts.apply(t, &sealed.commit.flakes);
         self.head = sealed.head();
+        let index = self.blocks.len();
         self.blocks.push(sealed);
-        Ok(self.head)
+        self.blocks
+            .get(index)
+            .ok_or_else(|| Error::internal("a block that was staged is gone"))
     }
 }
 

@@ -17,8 +17,7 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 8] = [
-    (PredicateId(18), "_predicate/noHistory"),
+const NOT_YET: [(PredicateId, &str); 7] = [
     (PredicateId(27), "_predicate/fullText"),
     (predicate::AUTH_TYPE, "_auth/type"),
     (predicate::AUTH_AUTHORITY, "_auth/authority"),

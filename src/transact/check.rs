@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::erased::Erase;
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
@@ -34,6 +35,8 @@ pub struct Checked {
     pub policy: Option<Arc<Policy>>,
     /// What its author should know of.
     pub warnings: Vec<Warning>,
+    /// What is erased from every moment.
+    pub erases: Vec<Erase>,
 }
 
 /// What a bearer can never write is refused before any fact is read.
@@ -125,6 +128,7 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         tempids,
         policy: new_policy,
         warnings: Vec::new(),
+        erases: Vec::new(),
     })
 }
 

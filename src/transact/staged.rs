@@ -134,7 +134,7 @@ fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Erro
     Ok(Some(typed))
 }
 
-fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
+pub(super) fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
     let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
     match it.value_type {
         ValueType::Ref => Err(wrong(
@@ -197,7 +197,10 @@ impl Stager<'_> {
         for (at, value) in values {
             match action {
                 Action::Write => self.assert(s, it, &value, &at)?,
-                Action::Delete => self.retract(s, it.id, value, Cause::Sent, &at)?,
+                // What erases comes another way.
+                Action::Delete | Action::Erase => {
+                    self.retract(s, it.id, value, Cause::Sent, &at)?;
+                }
             }
         }
         Ok(())

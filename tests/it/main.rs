@@ -5,6 +5,7 @@
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
+//! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
@@ -24,6 +25,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod durability;
+mod erase;
 #[cfg(feature = "server")]
 mod http;
 #[cfg(feature = "cli")]

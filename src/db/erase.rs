@@ -1,0 +1,172 @@
+//! Which flakes of the log a commit erases: those that a transaction asks for, and those that its own retractions
+//! end, of predicates that keep no history.
+//!
+//! What a transaction asks for is looked up in the store alone, so such a transaction is staged on nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::error::{Error, ErrorKind, LimitKind};
+use crate::base::limits::COMMIT_ERASED_MAX;
+use crate::model::{
+    CollectionId, Erased, Erasure, Facts, Flake, Op, Overlay, Reason, SubjectId, T,
+};
+use crate::schema::{Predicate, Schema};
+use crate::store::{ByBlock, Life, Sealed, Snapshot};
+use crate::transact::Erase;
+
+/// The state on which a commit stands, and the blocks of its group that are not in the log yet.
+pub(super) struct Erasing<'a> {
+    pub(super) facts: &'a Overlay<Snapshot>,
+    pub(super) schema: &'a Schema,
+    pub(super) blocks: &'a [Sealed],
+    /// The commit's own number.
+    pub(super) t: T,
+}
+
+impl Erasing<'_> {
+    /// What the commit of these flakes erases; they are in order.
+    ///
+    /// # Errors
+    /// `Limit` if that is more than one commit may erase.
+    pub(super) fn erasure(&self, flakes: &[Flake], asked: &[Erase]) -> Result<Erasure, Error> {
+        let mut lives = self.superseded(flakes)?;
+        lives.extend(self.asked(asked)?);
+        if lives.is_empty() {
+            return Ok(Erasure::default());
+        }
+        let mut by_block = ByBlock::new();
+        let mut subjects: BTreeSet<SubjectId> = BTreeSet::new();
+        for Life {
+            s,
+            p,
+            o,
+            since,
+            until,
+        } in lives
+        {
+            subjects.insert(s);
+            let mut add = |t, op| {
+                let o = o.clone();
+                by_block.entry(t).or_default().insert(Flake { s, p, o, op });
+            };
+            add(since, Op::Assert);
+            add(until.unwrap_or(self.t), Op::Retract);
+        }
+        Ok(Erasure {
+            reason: if asked.is_empty() {
+                Reason::Superseded
+            } else {
+                Reason::Asked
+            },
+            flakes: self.places(flakes, by_block)?,
+            next: self.next(flakes, &subjects)?,
+        })
+    }
+
+    /// What the flakes end, of predicates that keep no history.
+    fn superseded(&self, flakes: &[Flake]) -> Result<Vec<Life>, Error> {
+        let mut lives = Vec::new();
+        let forgets = |flake: &&Flake| {
+            flake.op == Op::Retract
+                && self
+                    .schema
+                    .predicate(flake.p)
+                    .is_some_and(Predicate::forgets)
+        };
+        for Flake { s, p, o, .. } in flakes.iter().filter(forgets) {
+            let mut since = None;
+            self.facts.values(*s, *p, &mut |fact| {
+                if fact.o != o.borrow() {
+                    return ControlFlow::Continue(());
+                }
+                since = Some(fact.t);
+                ControlFlow::Break(())
+            })?;
+            let none = || Error::internal("a fact that is retracted does not hold");
+            lives.push(Life {
+                s: *s,
+                p: *p,
+                o: o.clone(),
+                since: since.ok_or_else(none)?,
+                until: None,
+            });
+        }
+        Ok(lives)
+    }
+
+    /// All that was ever said of what is asked for.
+    fn asked(&self, asked: &[Erase]) -> Result<Vec<Life>, Error> {
+        let mut lives = Vec::new();
+        let subjects: BTreeSet<SubjectId> = asked.iter().map(|erase| erase.s).collect();
+        for s in subjects {
+            self.facts.base().lives(s, &mut |life| {
+                if asked.iter().any(|it| it.covers(life.s, life.p, &life.o)) {
+                    lives.push(life);
+                }
+                // Each has two flakes.
+                if lives.len() > COMMIT_ERASED_MAX / 2 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+            if lives.len() > COMMIT_ERASED_MAX / 2 {
+                let why = format!("a transaction may erase at most {COMMIT_ERASED_MAX} flakes");
+                let kind = ErrorKind::Limit(LimitKind::Body);
+                return Err(Error::new(kind, "db/limit", why));
+            }
+        }
+        Ok(lives)
+    }
+
+    /// Where the flakes stand: in the log, in the group, or in the commit itself.
+    fn places(&self, own: &[Flake], mut by_block: ByBlock) -> Result<Vec<Erased>, Error> {
+        let logged = self.facts.base().head().t;
+        let mut staged = by_block.split_off(&logged.next());
+        let mut places = self.facts.base().places(&by_block)?;
+        let mine = staged.remove(&self.t).unwrap_or_default();
+        for (t, wanted) in staged {
+            let block = self.blocks.iter().find(|it| it.commit.t == t);
+            let flakes = block.map_or(&[][..], |it| &it.commit.flakes);
+            places.extend(places_in(t, flakes, &wanted)?);
+        }
+        places.extend(places_in(self.t, own, &mine)?);
+        Ok(places)
+    }
+
+    /// How far the ids of the collections went, the commit's own included.
+    fn next(
+        &self,
+        flakes: &[Flake],
+        subjects: &BTreeSet<SubjectId>,
+    ) -> Result<Vec<(CollectionId, u64)>, Error> {
+        let mut next: BTreeMap<CollectionId, u64> = BTreeMap::new();
+        for s in subjects.iter().filter(|s| s.block().is_none()) {
+            let c = s.collection();
+            if let std::collections::btree_map::Entry::Vacant(vacant) = next.entry(c) {
+                vacant.insert(self.facts.next_number(c)?);
+            }
+        }
+        for flake in flakes.iter().filter(|flake| flake.op == Op::Assert) {
+            if let Some(number) = next.get_mut(&flake.s.collection()) {
+                *number = (*number).max(flake.s.number().saturating_add(1));
+            }
+        }
+        Ok(next.into_iter().collect())
+    }
+}
+
+/// The places of flakes in a block, in order.
+fn places_in(t: T, flakes: &[Flake], wanted: &BTreeSet<Flake>) -> Result<Vec<Erased>, Error> {
+    wanted
+        .iter()
+        .map(|flake| {
+            let index = flakes.binary_search(flake).ok();
+            let index = index.and_then(|index| u32::try_from(index).ok());
+            index
+                .map(|index| Erased { t, index })
+                .ok_or_else(|| Error::internal("a flake that is erased is in no block"))
+        })
+        .collect()
+}

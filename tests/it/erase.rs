@@ -1,0 +1,357 @@
+//! What is erased is nowhere: in no table, not in the log, and not in the bytes of the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use solon::base::ManualClock;
+use solon::db::{Database, Options};
+use solon::store::Store;
+
+use crate::support::START_MS;
+
+struct Home {
+    dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            clock: Arc::new(ManualClock::at(START_MS)),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("db.redb")
+    }
+
+    fn open(&self) -> Database {
+        let options = Options {
+            clock: Arc::clone(&self.clock) as _,
+            issuer: None,
+        };
+        Database::open_with(self.path(), &options).unwrap()
+    }
+
+    /// How many files there are in the folder.
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.dir.path()).unwrap().count()
+    }
+}
+
+fn transact(database: &Database, items: &Value) -> solon::Receipt {
+    database
+        .transact(&items.to_string())
+        .unwrap_or_else(|error| panic!("{error}: {items}"))
+}
+
+fn schema(database: &Database) {
+    transact(
+        database,
+        &json!([
+            {"_id": "_collection", "name": "note"},
+            {"_id": "_predicate", "name": "note/key", "type": "string", "unique": true},
+            {"_id": "_predicate", "name": "note/text", "type": "string", "index": true},
+            {"_id": "_predicate", "name": "note/json", "type": "json"},
+            {"_id": "_predicate", "name": "note/bytes", "type": "bytes"},
+            {"_id": "_predicate", "name": "note/tags", "type": "string", "multi": true},
+            {"_id": "_predicate", "name": "note/about", "type": "ref"},
+            {"_id": "_predicate", "name": "note/fleeting", "type": "string", "index": true, "noHistory": true},
+        ]),
+    );
+}
+
+fn holds(path: &Path, pattern: &[u8]) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    bytes.windows(pattern.len()).any(|part| part == pattern)
+}
+
+/// Whether a file, or a copy of it that is opened, holds the pattern.
+fn check_gone(home: &Home, patterns: &[&str]) {
+    let copy = home.dir.path().join("copy.redb");
+    std::fs::copy(home.path(), &copy).unwrap();
+    for pattern in patterns {
+        assert!(!holds(&home.path(), pattern.as_bytes()), "{pattern}");
+    }
+    let store = Store::open(&copy).unwrap();
+    assert_eq!(store.scrub_due().unwrap(), None);
+    store.verify().unwrap();
+    let again = Store::create(home.dir.path().join("again.redb"), store.incarnation()).unwrap();
+    let again = Store::rebuild(&store, again).unwrap();
+    assert_eq!(again.verify().unwrap(), store.verify().unwrap());
+    drop((store, again));
+    std::fs::remove_file(copy).unwrap();
+    std::fs::remove_file(home.dir.path().join("again.redb")).unwrap();
+}
+
+fn long(word: &str) -> String {
+    word.repeat(600)
+}
+
+#[test]
+fn what_is_erased_is_nowhere_in_the_file() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    let of = |key: &str| json!(["note/key", key]);
+    transact(
+        &database,
+        &json!([
+            {"_id": "note$a", "key": "a", "text": "first-zebra-word", "tags": ["one-quagga-tag", "kept-tag"],
+             "json": "{\"it\":\"json-okapi-word\"}", "bytes": "6f6b6170692d6279746573"},
+            {"_id": "note", "key": "b", "text": long("long-gnu-"), "about": "note$a"},
+            {"_id": "note", "key": "c", "text": "stays-here"},
+        ]),
+    );
+    // Superseded, so that it stands in history too.
+    transact(
+        &database,
+        &json!([{"_id": of("a"), "text": "second-zebra-word"}, {"_id": of("b"), "text": "short"}]),
+    );
+    assert!(holds(&home.path(), b"first-zebra-word"));
+
+    // One value, of every moment.
+    transact(
+        &database,
+        &json!([{"_id": of("a"), "_action": "erase", "text": "first-zebra-word", "tags": ["one-quagga-tag"]}]),
+    );
+    check_gone(&home, &["first-zebra-word", "one-quagga-tag"]);
+    assert!(holds(&home.path(), b"second-zebra-word"));
+    assert!(holds(&home.path(), b"kept-tag"));
+
+    // One predicate.
+    transact(
+        &database,
+        &json!([{"_id": of("b"), "_action": "erase", "text": null}]),
+    );
+    check_gone(&home, &["long-gnu-"]);
+
+    // A whole subject, which another refers to.
+    let erased = transact(&database, &json!([{"_id": of("a"), "_action": "erase"}]));
+    assert_eq!(erased.flakes.len(), 1, "{erased:?}");
+    assert!(erased.erased.is_some_and(|it| it > 4), "{erased:?}");
+    check_gone(
+        &home,
+        &[
+            "second-zebra-word",
+            "kept-tag",
+            "json-okapi-word",
+            "okapi-bytes",
+        ],
+    );
+    assert!(holds(&home.path(), b"stays-here"));
+    assert_eq!(home.files(), 1);
+
+    // It goes on, in this life and the next.
+    transact(&database, &json!([{"_id": "note", "key": "a"}]));
+    let head = database.head();
+    database.verify().unwrap();
+    drop(database);
+    let database = home.open();
+    assert_eq!(database.head(), head);
+    transact(&database, &json!([{"_id": "note", "key": "d"}]));
+    let answer = database
+        .root()
+        .query(r#"{"select": ["key"], "from": "note", "block": 4}"#)
+        .unwrap();
+    assert!(!answer.body.contains("\"a\""), "{}", answer.body);
+}
+
+#[test]
+fn a_subject_that_is_gone_can_still_be_erased() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    let made = transact(
+        &database,
+        &json!([{"_id": "note$x", "text": "gone-zebra-word"}]),
+    );
+    let s = made.flakes[0].s.raw();
+    transact(&database, &json!([{"_id": s, "_action": "delete"}]));
+    assert!(holds(&home.path(), b"gone-zebra-word"));
+    let erased = transact(&database, &json!([{"_id": s, "_action": "erase"}]));
+    assert_eq!(erased.erased, Some(2));
+    check_gone(&home, &["gone-zebra-word"]);
+    // Now it never was.
+    let again = json!([{"_id": s, "_action": "erase"}]).to_string();
+    assert_eq!(
+        database.transact(&again).unwrap_err().code(),
+        "db/invalid-tx"
+    );
+    // And its id is not used again.
+    let next = transact(&database, &json!([{"_id": "note$x", "text": "next"}]));
+    assert!(next.flakes[0].s.raw() > s);
+}
+
+#[test]
+fn what_keeps_no_history_is_in_the_log_no_more_and_leaves_the_file_with_the_next_erasing() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    let key = json!(["note/key", "a"]);
+    transact(
+        &database,
+        &json!([{"_id": "note", "key": "a", "fleeting": "zebra-0"}]),
+    );
+    for round in 1..5 {
+        let items = json!([{"_id": key, "fleeting": format!("zebra-{round}")}]);
+        let receipt = transact(&database, &items);
+        assert_eq!((receipt.flakes.len(), receipt.erased), (2, None));
+    }
+    let verified = database.verify().unwrap();
+    assert_eq!(verified.erased, 8);
+    transact(
+        &database,
+        &json!([{"_id": key, "_action": "erase", "text": null}]),
+    );
+    assert!(holds(&home.path(), b"zebra-4"));
+    // Nothing was there to erase, so the file was not written anew.
+    transact(&database, &json!([{"_id": key, "text": "x"}]));
+    transact(
+        &database,
+        &json!([{"_id": key, "_action": "erase", "text": "x"}]),
+    );
+    check_gone(&home, &["zebra-0", "zebra-1", "zebra-2", "zebra-3"]);
+    assert!(holds(&home.path(), b"zebra-4"));
+    transact(&database, &json!([{"_id": key, "_action": "delete"}]));
+    database.verify().unwrap();
+}
+
+#[test]
+fn readers_of_the_old_file_read_on() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    let made = transact(
+        &database,
+        &json!([{"_id": "note$x", "text": "old-zebra-word"}]),
+    );
+    let s = made.flakes[0].s.raw();
+    let view = database.view("root").unwrap();
+    let query = json!({"select": ["text"], "from": s}).to_string();
+    let before = view.query(&query).unwrap();
+    transact(&database, &json!([{"_id": s, "_action": "erase"}]));
+    transact(&database, &json!([{"_id": "note", "text": "more"}]));
+    assert_eq!(view.query(&query).unwrap(), before);
+    drop(view);
+    let now = database.root().query(&query).unwrap();
+    assert!(!now.body.contains("old-zebra-word"));
+    database.verify().unwrap();
+}
+
+/// A file with a block that erases, as a process leaves it that is killed before it writes the file anew.
+fn due(home: &Home) -> Vec<u8> {
+    let database = home.open();
+    schema(&database);
+    transact(
+        &database,
+        &json!([{"_id": "note", "key": "a", "text": "due-zebra-word"}]),
+    );
+    drop(database);
+    let store = Store::open_as_it_is(home.path()).unwrap();
+    let before = std::fs::read(home.path()).unwrap();
+    drop(store);
+    let database = home.open();
+    let s = json!(["note/key", "a"]);
+    transact(&database, &json!([{"_id": s, "_action": "erase"}]));
+    let sealed = {
+        drop(database);
+        let store = Store::open(home.path()).unwrap();
+        let head = store.head();
+        let snapshot = store.snapshot().unwrap();
+        snapshot.log(head.t).unwrap().unwrap()
+    };
+    // The block alone, on the file as it was before.
+    std::fs::write(home.path(), before).unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let erases = erasing_again(&store, &sealed.commit.erasure);
+    store.append(&[erases]).unwrap();
+    assert!(store.scrub_due().unwrap().is_some());
+    drop(store);
+    std::fs::read(home.path()).unwrap()
+}
+
+/// A block like one that was erased out of its own log.
+fn erasing_again(store: &Store, erasure: &solon::model::Erasure) -> solon::store::Sealed {
+    use solon::model::{Commit, Digest, Flake, Op, SubjectId, T};
+    let snapshot = store.snapshot().unwrap();
+    let head = store.head();
+    let mut flakes = Vec::new();
+    for erased in erasure.flakes.iter().filter(|it| it.t <= head.t) {
+        let logged = snapshot.log(T(erased.t.0)).unwrap().unwrap();
+        let index = usize::try_from(erased.index).unwrap();
+        flakes.push(Flake {
+            op: Op::Retract,
+            ..logged.commit.flakes[index].clone()
+        });
+    }
+    flakes.sort();
+    let commit = Commit {
+        t: head.t.next(),
+        instant_ms: head.instant_ms,
+        auth: SubjectId::from_raw(6 << 44).unwrap(),
+        id: Digest([1; 32]),
+        secret: [2; 16],
+        flakes,
+        erasure: erasure.clone(),
+    };
+    solon::store::seal(store.incarnation(), &head, commit).unwrap()
+}
+
+#[test]
+fn whenever_it_is_killed_the_file_is_whole_and_is_written_anew_when_it_is_opened() {
+    let home = Home::new();
+    let due = due(&home);
+    let beside = home.dir.path().join("db.redb.scrub");
+    let whole = {
+        let store = Store::open(home.path()).unwrap();
+        assert_eq!(store.scrub_due().unwrap(), None);
+        drop(store);
+        std::fs::read(home.path()).unwrap()
+    };
+    assert!(!holds(&home.path(), b"due-zebra-word"));
+    let lengths = [0, 1, whole.len() / 3, whole.len() - 1, whole.len()];
+    for (main, length) in lengths.iter().map(|length| (&due, Some(*length))).chain([
+        (&due, None),
+        (&whole, None),
+        (&whole, Some(7)),
+    ]) {
+        std::fs::write(home.path(), main).unwrap();
+        if let Some(length) = length {
+            std::fs::write(&beside, &whole[..length]).unwrap();
+        }
+        let database = home.open();
+        check_gone(&home, &["due-zebra-word"]);
+        assert_eq!(home.files(), 1);
+        database.verify().unwrap();
+        transact(&database, &json!([{"_id": "note", "key": "a"}]));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_anew_stays_due_and_is_read_and_written() {
+    let home = Home::new();
+    due(&home);
+    // A folder stands where the new file would be made.
+    let beside = home.dir.path().join("db.redb.scrub");
+    let database = home.open();
+    let items = json!([{"_id": "note$x", "key": "k", "text": "stuck-zebra-word"}]);
+    transact(&database, &items);
+    std::fs::create_dir(&beside).unwrap();
+    let erase = json!([{"_id": ["note/key", "k"], "_action": "erase"}]).to_string();
+    let refused = database.transact(&erase).unwrap_err();
+    assert_eq!(refused.code(), "db/scrub-due");
+    let head = database.head();
+    // It is erased all the same: nobody reads it.
+    let query = r#"{"select": ["text"], "from": "note"}"#;
+    assert!(!database.root().query(query).unwrap().body.contains("stuck"));
+    transact(&database, &json!([{"_id": "note", "text": "goes-on"}]));
+    assert!(holds(&home.path(), b"stuck-zebra-word"));
+    std::fs::remove_dir(&beside).unwrap();
+    drop(database);
+    let database = home.open();
+    assert!(database.head().t > head.t);
+    check_gone(&home, &["stuck-zebra-word"]);
+}
