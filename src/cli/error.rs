@@ -29,6 +29,9 @@ pub(super) enum Error {
     /// `--demo` on a folder with half of another version's demonstration.
     #[error("`{}` holds part of another version's demonstration: take a fresh data folder", .0.display())]
     OtherDemo(PathBuf),
+    /// Standard input cannot be read, or is no text.
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
     /// Standard output is closed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -40,7 +43,8 @@ impl Error {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
             Self::NotForDemo(_) | Self::OtherDemo(_) => Exit::Usage,
-            Self::Output(_) => Exit::Failed,
+            Self::Input(why) if why.kind() == io::ErrorKind::InvalidData => Exit::Usage,
+            Self::Input(_) | Self::Output(_) => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

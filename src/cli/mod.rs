@@ -6,6 +6,7 @@ mod arguments;
 mod demo;
 mod error;
 mod exit;
+mod keys;
 mod run;
 mod seconds;
 mod serve;

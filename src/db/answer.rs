@@ -41,6 +41,8 @@ pub struct Receipt {
     pub fuel: Option<u64>,
     /// Whether the transaction was made earlier, under the same idempotency key, and this is its receipt again.
     pub is_repeat: bool,
+    /// Who signed the command for the author: their `_auth/id`, or their subject id if they have none.
+    pub authority: Option<String>,
 }
 
 /// A token that was minted.

@@ -1,19 +1,25 @@
 //! Which flakes of the log a commit erases: those that a transaction asks for, and those that its own retractions
 //! end, of predicates that keep no history.
 //!
-//! What a transaction asks for is looked up in the store alone, so such a transaction is staged on nothing else.
+//! 1. What a transaction asks for is looked up in the store alone, so such a transaction is staged on nothing else.
+//! 2. A signed command is kept as it was sent, with the values in it: so the text and the signature of a block go
+//!    with the first flake of it that is erased, and a command that itself names what is erased is not kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::error::{Error, ErrorKind, LimitKind};
-use crate::base::limits::COMMIT_ERASED_MAX;
+use crate::base::limits::{COMMIT_ERASED_MAX, COMMIT_FLAKES_MAX};
+use crate::model::system::predicate;
 use crate::model::{
-    CollectionId, Erased, Erasure, Facts, Flake, Op, Overlay, Reason, SubjectId, T,
+    CollectionId, Erased, Erasure, Facts, Flake, Op, Overlay, PredicateId, Reason, SubjectId, T,
 };
 use crate::schema::{Predicate, Schema};
 use crate::store::{ByBlock, Life, Sealed, Snapshot};
-use crate::transact::Erase;
+use crate::transact::Erases;
+
+/// A signed command as it was sent, and what signs it.
+const TEXTS: [PredicateId; 2] = [predicate::TX_TX, predicate::TX_SIG];
 
 /// The state on which a commit stands, and the blocks of its group that are not in the log yet.
 pub(super) struct Erasing<'a> {
@@ -25,16 +31,53 @@ pub(super) struct Erasing<'a> {
 }
 
 impl Erasing<'_> {
-    /// What the commit of these flakes erases; they are in order.
+    /// Puts the flakes of a commit in order, and tells what it erases. Texts of commands that go are retracted, and
+    /// its own is not asserted.
     ///
     /// # Errors
     /// `Limit` if that is more than one commit may erase.
-    pub(super) fn erasure(&self, flakes: &[Flake], asked: &[Erase]) -> Result<Erasure, Error> {
+    pub(super) fn settle(&self, flakes: &mut Vec<Flake>, asked: &Erases) -> Result<Erasure, Error> {
+        flakes.sort();
         let mut lives = self.superseded(flakes)?;
         lives.extend(self.asked(asked)?);
+        if lives.is_empty() && asked.is_empty() {
+            return Ok(Erasure::default());
+        }
+        if !asked.is_empty() || self.may_name_what_goes(flakes, &lives) {
+            let own = SubjectId::of_block(self.t);
+            flakes.retain(|flake| flake.s != own || !TEXTS.contains(&flake.p));
+        }
+        let texts = self.texts(&lives)?;
+        for Life { s, p, o, .. } in &texts {
+            let retraction = Flake {
+                s: *s,
+                p: *p,
+                o: o.clone(),
+                op: Op::Retract,
+            };
+            if let Err(at) = flakes.binary_search(&retraction) {
+                flakes.insert(at, retraction);
+            }
+        }
+        lives.extend(texts);
         if lives.is_empty() {
             return Ok(Erasure::default());
         }
+        if lives.len() > COMMIT_ERASED_MAX / 2 {
+            return Err(limit("erase at most", COMMIT_ERASED_MAX));
+        }
+        if flakes.len() > COMMIT_FLAKES_MAX {
+            return Err(limit("have at most", COMMIT_FLAKES_MAX));
+        }
+        self.erasure(flakes, asked, lives)
+    }
+
+    fn erasure(
+        &self,
+        flakes: &[Flake],
+        asked: &Erases,
+        lives: Vec<Life>,
+    ) -> Result<Erasure, Error> {
         let mut by_block = ByBlock::new();
         let mut subjects: BTreeSet<SubjectId> = BTreeSet::new();
         for Life {
@@ -95,13 +138,47 @@ impl Erasing<'_> {
         Ok(lives)
     }
 
+    /// Whether the request itself may name a value that goes: one that is deleted, and not replaced by another.
+    fn may_name_what_goes(&self, flakes: &[Flake], lives: &[Life]) -> bool {
+        let asserted = flakes.iter().filter(|it| it.op == Op::Assert);
+        let replaced: BTreeSet<_> = asserted.map(|it| (it.s, it.p)).collect();
+        lives.iter().any(|life| {
+            let is_multi = self.schema.predicate(life.p).is_none_or(|it| it.multi);
+            is_multi || !replaced.contains(&(life.s, life.p))
+        })
+    }
+
+    /// The signed commands of the blocks whose flakes go, as they are kept.
+    fn texts(&self, lives: &[Life]) -> Result<Vec<Life>, Error> {
+        let mut blocks: BTreeSet<T> = BTreeSet::new();
+        for life in lives {
+            blocks.insert(life.since);
+            blocks.extend(life.until);
+        }
+        let mut texts = Vec::new();
+        for t in blocks {
+            for p in TEXTS {
+                self.facts.values(SubjectId::of_block(t), p, &mut |fact| {
+                    texts.push(Life {
+                        s: fact.s,
+                        p,
+                        o: fact.o.to_value(),
+                        since: fact.t,
+                        until: None,
+                    });
+                    ControlFlow::Continue(())
+                })?;
+            }
+        }
+        Ok(texts)
+    }
+
     /// All that was ever said of what is asked for.
-    fn asked(&self, asked: &[Erase]) -> Result<Vec<Life>, Error> {
+    fn asked(&self, asked: &Erases) -> Result<Vec<Life>, Error> {
         let mut lives = Vec::new();
-        let subjects: BTreeSet<SubjectId> = asked.iter().map(|erase| erase.s).collect();
-        for s in subjects {
+        for s in asked.subjects() {
             self.facts.base().lives(s, &mut |life| {
-                if asked.iter().any(|it| it.covers(life.s, life.p, &life.o)) {
+                if asked.covers(life.s, life.p, &life.o) {
                     lives.push(life);
                 }
                 // Each has two flakes.
@@ -112,9 +189,7 @@ impl Erasing<'_> {
                 }
             })?;
             if lives.len() > COMMIT_ERASED_MAX / 2 {
-                let why = format!("a transaction may erase at most {COMMIT_ERASED_MAX} flakes");
-                let kind = ErrorKind::Limit(LimitKind::Body);
-                return Err(Error::new(kind, "db/limit", why));
+                return Err(limit("erase at most", COMMIT_ERASED_MAX));
             }
         }
         Ok(lives)
@@ -155,6 +230,11 @@ impl Erasing<'_> {
         }
         Ok(next.into_iter().collect())
     }
+}
+
+fn limit(what: &str, max: usize) -> Error {
+    let why = format!("a transaction may {what} {max} flakes");
+    Error::new(ErrorKind::Limit(LimitKind::Body), "db/limit", why)
 }
 
 /// The places of flakes in a block, in order.

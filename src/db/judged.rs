@@ -9,7 +9,7 @@ use crate::base::Budget;
 use crate::model::system::predicate;
 use crate::model::{Fact, Facts, Flake, Op as FlakeOp, Overlay, PredicateId, SubjectId, T, Value};
 use crate::policy::{History, Op, Policy, View};
-use crate::transact::{Checked, Erase, Ground, Parsed, transact};
+use crate::transact::{Checked, Erases, Ground, Parsed, transact};
 
 /// The state on which a transaction is judged, and who makes it.
 pub(super) struct Stage<'a> {
@@ -38,7 +38,7 @@ pub(super) struct Judged {
     /// What the author should know of.
     pub(super) warnings: Vec<Warning>,
     /// What is erased from every moment.
-    pub(super) erases: Vec<Erase>,
+    pub(super) erases: Erases,
 }
 
 impl Stage<'_> {
@@ -76,7 +76,7 @@ impl Stage<'_> {
         } = transact(parsed, &ground)?;
         // What is erased is not told once more.
         let mut told = flakes.clone();
-        told.retain(|it| !erases.iter().any(|erase| erase.covers(it.s, it.p, &it.o)));
+        told.retain(|it| !erases.covers(it.s, it.p, &it.o));
         let mut visible = seen(&told, FlakeOp::Retract, &sight)?;
         let policy = changed.unwrap_or_else(|| Arc::clone(policy));
         // What the author sees of it is asked of the rules as they then stand.

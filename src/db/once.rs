@@ -78,9 +78,14 @@ impl Once {
         hasher.update(word);
         hasher.update(auth.raw().to_be_bytes());
         hasher.update(bytes);
+        // With the key in it, so that the hash confirms no guess at what the request said, which may be erased.
+        let mut bound = Sha256::new();
+        bound.update(b"solon/key/body/1");
+        bound.update(bytes);
+        bound.update(body.0);
         Key {
             hash: Digest(hasher.finalize().into()),
-            body,
+            body: Digest(bound.finalize().into()),
             kept_ms,
         }
     }
@@ -226,6 +231,7 @@ impl Again<'_> {
             erased: None,
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
+            authority: None,
         })
     }
 

@@ -11,7 +11,8 @@ use super::state::{Author, State, budget};
 use super::view::View;
 use crate::model::SubjectId;
 use crate::policy::Op;
-use crate::token::{Grant, TokenId, Verifier};
+use crate::query::Json;
+use crate::token::{CommandKey, Grant, TokenId, Verifier};
 
 /// A bearer, admitted at the newest state there was.
 #[derive(Debug)]
@@ -85,6 +86,25 @@ impl Session {
         let once = Some(Once::client(key)?);
         self.database
             .transact_under(self.author.clone(), once, body)
+    }
+
+    /// Makes a key pair that signs commands. It touches nothing of the database.
+    ///
+    /// Shape: `{}`, or nothing.
+    ///
+    /// # Errors
+    /// `Denied` for an auth whose roles allow nothing; `Invalid` for any other body.
+    pub fn new_keys(&self, body: &str) -> Result<CommandKey, Error> {
+        let (facts, policy) = (&self.state.snapshot, &self.state.policy);
+        let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
+        if !reads.may_do_anything() {
+            return Err(Error::denied("no role of this auth allows anything"));
+        }
+        if !body.is_empty() && Json::read(body)? != Json::Object(Vec::new()) {
+            let why = "a request for keys is an empty object, or nothing";
+            return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
+        }
+        Ok(CommandKey::generate()?)
     }
 
     /// Mints a token.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Error, ErrorKind};
+use super::signed::Signed;
 use crate::base::limits::{
     REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
@@ -34,6 +35,8 @@ pub(super) enum Author {
     Auth(SubjectId),
     /// The bearer of a verified token.
     Bearer(Arc<Identity>),
+    /// The auth of a command, and who signed it.
+    Signer(Arc<Signed>),
 }
 
 /// The budget of one request that may take `steps_max` steps.
@@ -47,6 +50,15 @@ impl Author {
         match self {
             Self::Auth(auth) => *auth,
             Self::Bearer(identity) => identity.subject,
+            Self::Signer(signed) => signed.auth(),
+        }
+    }
+
+    /// Who signed for the author, if that is another.
+    pub(super) fn authority(&self) -> Option<SubjectId> {
+        match self {
+            Self::Auth(_) | Self::Bearer(_) => None,
+            Self::Signer(signed) => signed.authority(),
         }
     }
 
@@ -61,6 +73,9 @@ impl Author {
         policy: &Policy,
         now_ms: i64,
     ) -> Result<(), Error> {
+        if let Self::Signer(signed) = self {
+            return signed.admit(facts, policy);
+        }
         let auth = self.auth();
         let refuse = |code, message| Err(Error::new(ErrorKind::Unauthenticated, code, message));
         let mut exists = false;

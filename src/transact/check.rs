@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::erased::Erase;
+use super::erased::Erases;
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
@@ -36,7 +36,7 @@ pub struct Checked {
     /// What its author should know of.
     pub warnings: Vec<Warning>,
     /// What is erased from every moment.
-    pub erases: Vec<Erase>,
+    pub erases: Erases,
 }
 
 /// What a bearer can never write is refused before any fact is read.
@@ -89,6 +89,7 @@ pub(super) fn coarse(
 /// Schema, permissions, and uniqueness of what is staged.
 pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
     let Staged {
+        late,
         flakes,
         places,
         tempids,
@@ -107,6 +108,9 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         told => told,
     };
     permission_stage(&after, &flakes, &places, ground)?;
+    if let Some(late) = late {
+        return Err(late);
+    }
     in_use?;
     let new_policy = policy_stage(&after, &sorted, ground, &place)?;
     if let Some(policy) = &new_policy {
@@ -128,7 +132,7 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         tempids,
         policy: new_policy,
         warnings: Vec::new(),
-        erases: Vec::new(),
+        erases: Erases::default(),
     })
 }
 

@@ -5,7 +5,8 @@
 //! 2. It is judged by the op `erase` at the subject, and not flake by flake: what is hidden of a subject goes with
 //!    it. In the system's collections only root erases, since the rules stand there.
 //! 3. What still holds is retracted too, and so must obey what a delete must: what is used is not erased. The refs to
-//!    an erased subject are retracted, and neither judged nor told.
+//!    an erased subject are retracted, and neither judged nor told. What it is made of by component refs that hold
+//!    is erased with it, and judged like it.
 //! 4. Nothing is told of what there was to erase: a value that never was is erased like one that was.
 //!
 //! Checks come in the order of any other transaction, but that the op is judged before the schema is looked at.
@@ -15,14 +16,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::check::{Checked, checked};
-use super::erased::{Erase, What};
+use super::erased::{Erases, What};
 use super::error::{Error, Problem};
 use super::function::is_function;
 use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues};
 use super::staged::{Staged, typed_value};
 use crate::base::limits::{COMMIT_FLAKES_MAX, RULE_STEPS_MAX};
-use crate::model::system::{USER_COLLECTION_FIRST, collection};
+use crate::model::system::{USER_COLLECTION_FIRST, collection, predicate};
 use crate::model::{
     CollectionId, Facts, Flake, Op as FlakeOp, PredicateId, SubjectId, Value, ValueType,
 };
@@ -45,22 +46,28 @@ pub(super) fn erased(named: &Named<'_>, ground: &Ground<'_>) -> Result<Checked, 
     for item in &named.items {
         targets.push((item, target(item, ground)?));
     }
-    let mut list = Vec::new();
+    let mut list = List::default();
     for (item, target) in &targets {
-        list.extend(erases_of(item, target.s, ground)?);
+        list.add_item(item, target.s, ground)?;
     }
     for (item, target) in &targets {
         let facts = target.gone.as_deref().unwrap_or(ground.before);
-        let budget = ground.budget.bounded(RULE_STEPS_MAX);
-        let allowed = erases.judge_target(target.s, None, facts, ground.now_ms, &budget)?;
-        if allowed != Allowed::ByName {
-            return Err(denied(&item.at));
+        judge(target.s, &item.at, &erases, facts, ground)?;
+    }
+    let sent = list.subjects.len();
+    list.add_parts(ground, &schema)?;
+    for (at, s) in list.subjects.iter().skip(sent) {
+        if is_system(s.collection()) && !erases.is_root() {
+            return Err(denied(at));
         }
+        judge(*s, at, &erases, ground.before, ground)?;
     }
     let staged = staged(&list, ground, &schema)?;
     let checked = checked(staged, ground.before.basis().next(), ground)?;
-    let erases = list.into_iter().map(|(_, erase)| erase).collect();
-    Ok(Checked { erases, ..checked })
+    Ok(Checked {
+        erases: list.erases,
+        ..checked
+    })
 }
 
 /// What a bearer can never erase is refused before any fact is read.
@@ -69,11 +76,7 @@ fn coarse(named: &Named<'_>, erases: &Permissions, schema: &Schema) -> Result<()
         return Ok(());
     }
     for item in &named.items {
-        let is_system = match u64::try_from(item.collection.raw()) {
-            Ok(id) => id < USER_COLLECTION_FIRST,
-            Err(_) => true,
-        };
-        if is_system {
+        if is_system(item.collection) {
             let of = schema
                 .collection(item.collection)
                 .map_or("?", |it| &*it.name);
@@ -85,6 +88,33 @@ fn coarse(named: &Named<'_>, erases: &Permissions, schema: &Schema) -> Result<()
         }
     }
     Ok(())
+}
+
+fn is_system(c: CollectionId) -> bool {
+    u64::try_from(c.raw()).is_ok_and(|id| id < USER_COLLECTION_FIRST) || c == CollectionId::TX
+}
+
+/// Law 11, at one subject.
+fn judge(
+    s: SubjectId,
+    at: &Pointer,
+    erases: &Permissions,
+    facts: &dyn Facts,
+    ground: &Ground<'_>,
+) -> Result<(), Error> {
+    let budget = ground.budget.bounded(RULE_STEPS_MAX);
+    match erases.judge_target(s, None, facts, ground.now_ms, &budget)? {
+        Allowed::ByName => Ok(()),
+        Allowed::ByAll | Allowed::No => Err(denied(at)),
+    }
+}
+
+fn too_many() -> Error {
+    let problem = Problem::Limit {
+        what: "flakes",
+        max: COMMIT_FLAKES_MAX,
+    };
+    Error { at: None, problem }
 }
 
 fn denied(at: &Pointer) -> Error {
@@ -143,42 +173,81 @@ fn target<'a>(item: &NamedItem<'_>, ground: &Ground<'a>) -> Result<Target<'a>, E
     })
 }
 
-/// What one item erases, each with its place.
-fn erases_of(
-    item: &NamedItem<'_>,
-    s: SubjectId,
-    ground: &Ground<'_>,
-) -> Result<Vec<(Pointer, Erase)>, Error> {
-    let mut erases = Vec::new();
-    if item.fields.is_empty() {
-        let what = What::Whole;
-        erases.push((item.at.clone(), Erase { s, what }));
+/// What is erased, and of which subjects, in the request's order and each with its place.
+#[derive(Default)]
+struct List {
+    subjects: Vec<(Pointer, SubjectId)>,
+    erases: Erases,
+}
+
+impl List {
+    fn add(&mut self, at: &Pointer, s: SubjectId, what: What) {
+        if what == What::Whole || !self.erases.has(s) {
+            self.subjects.push((at.clone(), s));
+        }
+        self.erases.add(s, what);
     }
-    for NamedField {
-        at,
-        predicate,
-        values,
-    } in &item.fields
-    {
-        let list = match values {
-            NamedValues::All => {
-                let what = What::Predicate(predicate.id);
-                erases.push((at.clone(), Erase { s, what }));
-                continue;
-            }
-            NamedValues::These(list) => list,
-        };
-        for (at, value) in list {
-            let NamedValue::Json(json) = value else {
-                return Err(absent(at));
+
+    /// Adds what one item erases.
+    fn add_item(
+        &mut self,
+        item: &NamedItem<'_>,
+        s: SubjectId,
+        ground: &Ground<'_>,
+    ) -> Result<(), Error> {
+        if item.fields.is_empty() {
+            self.add(&item.at, s, What::Whole);
+        }
+        for NamedField {
+            at,
+            predicate,
+            values,
+        } in &item.fields
+        {
+            let values = match values {
+                NamedValues::All => {
+                    self.add(at, s, What::Predicate(predicate.id));
+                    continue;
+                }
+                NamedValues::These(values) => values,
             };
-            if let Some(value) = value_of(json, predicate, at, ground)? {
-                let what = What::Value(predicate.id, value);
-                erases.push((at.clone(), Erase { s, what }));
+            for (at, value) in values {
+                let NamedValue::Json(json) = value else {
+                    return Err(absent(at));
+                };
+                if let Some(value) = value_of(json, predicate, at, ground)? {
+                    self.add(at, s, What::Value(predicate.id, value));
+                }
             }
         }
+        Ok(())
     }
-    Ok(erases)
+
+    /// Adds what the erased subjects are made of, by component refs that hold and that go with them; but not what
+    /// another subject is made of too.
+    fn add_parts(&mut self, ground: &Ground<'_>, schema: &Schema) -> Result<(), Error> {
+        let is_component = |p| schema.predicate(p).is_some_and(|it| it.component);
+        let mut next = 0;
+        while let Some((at, s)) = self.subjects.get(next).cloned() {
+            next += 1;
+            for (p, o) in holding(s, &self.erases, ground.before, schema)? {
+                let Value::Ref(to) = o else { continue };
+                if !is_component(p) || self.erases.has_whole(to) {
+                    continue;
+                }
+                let stays = |(p, from): (PredicateId, SubjectId)| {
+                    is_component(p) && !self.erases.covers(from, p, &Value::Ref(to))
+                };
+                if !referring(to, ground.before)?.into_iter().any(stays) {
+                    self.add(&at, to, What::Whole);
+                }
+                if self.subjects.len() > COMMIT_FLAKES_MAX {
+                    return Err(too_many());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The value that an item names; none, if there is no such value at all.
@@ -211,24 +280,17 @@ fn value_of(
 }
 
 /// The retractions of what still holds, and of the refs to what is erased whole.
-fn staged(
-    list: &[(Pointer, Erase)],
-    ground: &Ground<'_>,
-    schema: &Schema,
-) -> Result<Staged, Error> {
+fn staged(list: &List, ground: &Ground<'_>, schema: &Schema) -> Result<Staged, Error> {
     let mut made: BTreeSet<Flake> = BTreeSet::new();
     let mut staged = Staged {
+        late: None,
         flakes: Vec::new(),
         places: Vec::new(),
         tempids: Vec::new(),
     };
     let mut push = |flake: Flake, cause: Cause, at: &Pointer| {
         if made.len() >= COMMIT_FLAKES_MAX {
-            let problem = Problem::Limit {
-                what: "flakes",
-                max: COMMIT_FLAKES_MAX,
-            };
-            return Err(Error { at: None, problem });
+            return Err(too_many());
         }
         if made.insert(flake.clone()) {
             staged.flakes.push(StagedFlake { flake, cause });
@@ -242,13 +304,16 @@ fn staged(
         o,
         op: FlakeOp::Retract,
     };
-    for (at, erase) in list {
-        for (p, o) in holding(erase, ground.before, schema)? {
-            push(retraction(erase.s, p, o), Cause::Erased, at)?;
+    for (at, s) in &list.subjects {
+        for (p, o) in holding(*s, &list.erases, ground.before, schema)? {
+            push(retraction(*s, p, o), Cause::Erased, at)?;
         }
     }
-    for (at, erase) in list.iter().filter(|(_, erase)| erase.what == What::Whole) {
-        let s = erase.s;
+    for (at, s) in &list.subjects {
+        let s = *s;
+        if !list.erases.has_whole(s) {
+            continue;
+        }
         // The uses of a tag stay, so that what must hold of a policy finds them and refuses. A block is never gone.
         if matches!(s.collection(), collection::TAG | CollectionId::TX) {
             continue;
@@ -262,16 +327,17 @@ fn staged(
 
 /// What holds of what is to be erased. One more than a commit may have is enough to be refused.
 fn holding(
-    erase: &Erase,
+    s: SubjectId,
+    erases: &Erases,
     facts: &dyn Facts,
     schema: &Schema,
 ) -> Result<Vec<(PredicateId, Value)>, Error> {
     let mut holding = Vec::new();
-    facts.subject(erase.s, &mut |fact| {
+    facts.subject(s, &mut |fact| {
         let o = fact.o.to_value();
         // What a block's header tells is no fact that could be taken away.
         let is_virtual = schema.predicate(fact.p).is_some_and(|it| it.is_virtual);
-        if !is_virtual && erase.covers(fact.s, fact.p, &o) {
+        if !is_virtual && erases.covers(fact.s, fact.p, &o) {
             holding.push((fact.p, o));
         }
         more(holding.len())
@@ -282,7 +348,10 @@ fn holding(
 fn referring(s: SubjectId, facts: &dyn Facts) -> Result<Vec<(PredicateId, SubjectId)>, Error> {
     let mut refs = Vec::new();
     facts.referrers(s, &mut |p, from| {
-        refs.push((p, from));
+        // Who signed a transaction stays, as its auth does.
+        if p != predicate::TX_AUTHORITY {
+            refs.push((p, from));
+        }
         more(refs.len())
     })?;
     Ok(refs)

@@ -23,10 +23,10 @@ mod transaction;
 mod warning;
 
 pub use check::Checked;
-pub use erased::{Erase, What};
+pub use erased::Erases;
 pub use error::{Error, Problem, SpecKind};
 pub use ground::Ground;
-pub use parsed::{Parsed, parse};
+pub use parsed::{Parsed, parse, parse_json};
 pub use staged::Tempid;
 pub use transaction::transact;
 pub use warning::Warning;

@@ -52,14 +52,21 @@ pub fn parse(text: &str) -> Result<Parsed, Error> {
         at: None,
         problem: Problem::Json(error),
     })?;
-    let root = Pointer::root();
+    parse_json(json, &Pointer::root())
+}
+
+/// The same, of JSON that was read before and stands at a place of its own.
+///
+/// # Errors
+/// `Shape`.
+pub fn parse_json(json: Json, at: &Pointer) -> Result<Parsed, Error> {
     let Json::Array(items) = json else {
-        return Err(Error::shape(&root, "a transaction is an array of objects"));
+        return Err(Error::shape(at, "a transaction is an array of objects"));
     };
     let items = items
         .into_iter()
         .enumerate()
-        .map(|(index, json)| item(json, root.index(index)))
+        .map(|(index, json)| item(json, at.index(index)))
         .collect::<Result<Vec<_>, Error>>()?;
     let parsed = Parsed { items };
     if parsed.erases()

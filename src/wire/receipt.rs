@@ -1,5 +1,5 @@
 //! The receipt of a transaction: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
-//! flakes`, `warnings` if there are any, and `fuel` for root.
+//! flakes`, `warnings` if there are any, `authority` of a command that another signed, and `fuel` for root.
 //!
 //! A named tempid is told as its id, an unnamed one as the lowest and the highest id it became. A flake is
 //! `[s, p, o, t, op, null]`; `t` is negative. A warning is `{"code", "predicate", "message"}`.
@@ -24,6 +24,8 @@ pub struct Receipt {
     kind: &'static str,
     duration: String,
     auth: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<String>,
     status: u16,
     id: String,
     bytes: usize,
@@ -62,6 +64,7 @@ impl Receipt {
             kind: "tx",
             duration,
             auth: receipt.auth,
+            authority: receipt.authority,
             status: 200,
             id: receipt.id,
             bytes: receipt.bytes,
@@ -129,6 +132,7 @@ mod tests {
                 erased: Some(4),
                 fuel: None,
                 is_repeat: false,
+                authority: None,
             },
             "3.18ms".to_owned(),
         );

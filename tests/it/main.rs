@@ -2,11 +2,15 @@
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `cli`: the command line: exit codes and outputs
+//! - `command`: signed commands: signatures, authorities, nonces and terms
+//! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
+//! - `keys`: the keys that sign commands: what is one, who may give one, their files
+//! - `keys_cli`: `solon keys` on the command line
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
@@ -22,12 +26,18 @@
 mod attack;
 #[cfg(feature = "cli")]
 mod cli;
+mod command;
+#[cfg(feature = "server")]
+mod command_door;
 mod conformance;
 mod crash;
 mod durability;
 mod erase;
 #[cfg(feature = "server")]
 mod http;
+mod keys;
+#[cfg(feature = "cli")]
+mod keys_cli;
 #[cfg(feature = "cli")]
 mod killed;
 mod laws;
