@@ -16,6 +16,7 @@ use super::mint;
 use super::once::Once;
 use super::signed::Signed;
 use super::state::{Author, State, budget};
+use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
@@ -70,6 +71,7 @@ pub struct Database {
 #[derive(Debug)]
 struct Inner {
     state: Arc<ArcSwap<State>>,
+    counted: Counted,
     clock: Arc<dyn Clock>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
@@ -145,6 +147,7 @@ impl Database {
             .map_err(|error| Error::unavailable(error.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
+                counted: Counted::default(),
                 state,
                 clock: Arc::clone(&options.clock),
                 jobs: Mutex::new(Some(jobs)),
@@ -248,6 +251,23 @@ impl Database {
     /// The newest block.
     pub fn head(&self) -> Head {
         self.state().store.head()
+    }
+
+    /// How far the database is, and how much is in it. The first time, the header of every block is read.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` if that cannot be read.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.totals(&self.state())
+    }
+
+    /// The same, of one state.
+    pub(super) fn totals(&self, state: &State) -> Result<Stats, Error> {
+        let totals = self.inner.counted.totals(&state.snapshot, &state.store)?;
+        Ok(Stats {
+            totals: Some(totals),
+            ..Stats::of(&state.snapshot)
+        })
     }
 
     /// Which life of the database this is.

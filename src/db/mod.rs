@@ -22,7 +22,9 @@ mod session;
 mod signed;
 mod signed_command;
 mod state;
+mod stats;
 mod terms;
+mod verify;
 mod view;
 mod writer;
 
@@ -35,4 +37,8 @@ pub use error::{Error, ErrorKind, LimitKind};
 pub use folder::{Folder, root_token_from_keys};
 pub use session::Session;
 pub use signed_command::SignedCommand;
+pub use stats::{Stats, Totals};
+pub use verify::verify_file;
 pub use view::View;
+
+pub use crate::store::Verified;

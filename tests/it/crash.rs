@@ -199,10 +199,10 @@ fn a_file_of_another_kind_or_in_use_is_told_so() {
     ));
 }
 
-type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Changes a table of a closed file.
-fn tamper(path: &std::path::Path, name: &'static str, change: impl FnOnce(&mut Rows)) {
+pub fn tamper(path: &std::path::Path, name: &'static str, change: impl FnOnce(&mut Rows)) {
     let definition: Table = TableDefinition::new(name);
     let database = redb::Database::open(path).unwrap();
     let transaction = database.begin_read().unwrap();

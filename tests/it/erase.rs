@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Database, Options};
+use solon::db::{Database, Options, sign_command};
 use solon::store::Store;
+use solon::token::CommandKey;
 
 use crate::support::START_MS;
 
@@ -217,6 +218,80 @@ fn what_keeps_no_history_is_in_the_log_no_more_and_leaves_the_file_with_the_next
     assert!(holds(&home.path(), b"zebra-4"));
     transact(&database, &json!([{"_id": key, "_action": "delete"}]));
     database.verify().unwrap();
+}
+
+/// A command of root, signed by a key of its own.
+fn command(database: &Database, nonce: i64, tx: &Value) -> solon::Receipt {
+    let key = CommandKey::parse(&"07".repeat(32)).unwrap();
+    let text = json!({
+        "type": "tx", "db": "local/default", "auth": "root", "nonce": nonce,
+        "expire": START_MS + 60_000, "tx": tx,
+    });
+    let body = sign_command(&key, &text.to_string()).unwrap();
+    database.command("local/default", &body).unwrap()
+}
+
+#[test]
+fn what_a_signed_command_said_goes_with_the_facts_it_made() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    let public = CommandKey::parse(&"07".repeat(32)).unwrap().public();
+    transact(
+        &database,
+        &json!([{"_id": ["_auth/id", "root"], "publicKey": public.to_string()}]),
+    );
+    let made = command(
+        &database,
+        1,
+        &json!([{"_id": "note", "key": "a", "text": "signed-zebra-word", "fleeting": "signed-gnu-word"},
+                {"_id": "note", "key": "b", "text": "other-command"}]),
+    );
+    let kept = command(
+        &database,
+        2,
+        &json!([{"_id": "note", "text": "kept-command"}]),
+    );
+    let replaced = json!([{"_id": ["note/key", "a"], "fleeting": "signed-okapi-word"}]);
+    let replaced = command(&database, 3, &replaced);
+    let said = |block: solon::model::T| {
+        let s = solon::model::SubjectId::of_block(block).raw();
+        let query = json!({"select": ["_tx/tx", "_tx/sig"], "from": s}).to_string();
+        database.root().query(&query).unwrap().body
+    };
+    // The first command went with the value that keeps no history; it would be kept whole or not at all.
+    assert!(!said(made.block).contains("_tx/"), "{}", said(made.block));
+    assert!(said(kept.block).contains("kept-command"));
+    assert!(said(replaced.block).contains("signed-okapi-word"));
+    let erased = command(
+        &database,
+        4,
+        &json!([{"_id": ["note/key", "a"], "_action": "erase", "text": "signed-zebra-word", "fleeting": null}]),
+    );
+    assert!(!said(replaced.block).contains("_tx/"));
+    assert!(!said(erased.block).contains("_tx/"));
+    check_gone(
+        &home,
+        &[
+            "signed-zebra-word",
+            "signed-gnu-word",
+            "signed-okapi-word",
+            "other-command\\\"",
+        ],
+    );
+    assert!(holds(&home.path(), b"kept-command"));
+    database.verify().unwrap();
+    // Erasing all that a block says leaves what keeps a command from being made twice.
+    let s = solon::model::SubjectId::of_block(kept.block).raw();
+    transact(&database, &json!([{"_id": s, "_action": "erase"}]));
+    let key = CommandKey::parse(&"07".repeat(32)).unwrap();
+    let text = json!({
+        "type": "tx", "db": "local/default", "auth": "root", "nonce": 2,
+        "expire": START_MS + 60_000, "tx": [{"_id": "note", "text": "again"}],
+    });
+    let body = sign_command(&key, &text.to_string()).unwrap();
+    let replay = database.command("local/default", &body).unwrap_err();
+    assert_eq!(replay.code(), "db/replay");
 }
 
 #[test]

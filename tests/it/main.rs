@@ -18,6 +18,7 @@
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
@@ -46,6 +47,7 @@ mod mint;
 mod model;
 mod noise;
 mod oracle;
+mod stats;
 mod support;
 mod threads;
 mod tidy;
