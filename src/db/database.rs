@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
 use super::auth_name::AuthName;
-use super::command::Command;
+use super::command::{Command, misdirected};
 use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::Once;
 use super::signed::Signed;
-use super::state::{Author, State, budget};
+use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
-use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
+use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
 use crate::model::{Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, ValueRef};
@@ -199,12 +199,12 @@ impl Database {
     pub fn command(&self, name: &str, body: &str) -> Result<Receipt, Error> {
         let command = Command::parse(body)?;
         if !command.is_for(name) {
-            return Err(command.misdirected());
+            return Err(misdirected());
         }
         let state = self.state();
         let signed = Signed::verify(&command, &state.snapshot, &state.policy)?;
         drop(state);
-        self.make_command(command, signed)
+        self.make_command(&command, signed)
     }
 
     /// What root sees, at the newest state of each query.
@@ -343,11 +343,7 @@ impl Database {
         once: Option<Once>,
         text: &str,
     ) -> Result<Receipt, Error> {
-        if text.len() > BODY_BYTES_MAX {
-            let kind = ErrorKind::Limit(super::error::LimitKind::Body);
-            let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
-            return Err(Error::new(kind, "db/limit", why));
-        }
+        bounded(text)?;
         let parsed = parse(text)?;
         let digest = Digest(Sha256::digest(text.as_bytes()).into());
         let work = Transaction {
@@ -363,16 +359,17 @@ impl Database {
     }
 
     /// Makes the transaction of a command that is for this database, and whose signature is verified.
-    pub(super) fn make_command(&self, command: Command, signed: Signed) -> Result<Receipt, Error> {
+    pub(super) fn make_command(&self, command: &Command, signed: Signed) -> Result<Receipt, Error> {
+        let at = Pointer::root().key("cmd").key("tx");
+        let parsed = parse_json(command.items.clone(), &at)?;
         // The snapshot is not held while the transaction waits for its turn.
         let snapshot = self.state().snapshot.clone();
         let limit = budget(&self.inner.clock, u64::MAX);
-        let terms = Terms::of(&command, &snapshot, &limit)?;
+        let terms = Terms::of(command, &snapshot, &limit)?;
         drop(snapshot);
-        let said = said(&command, &signed);
-        let at = Pointer::root().key("cmd").key("tx");
+        let said = said(command, &signed);
         let work = Transaction {
-            parsed: parse_json(command.items, &at)?,
+            parsed,
             text: Digest(Sha256::digest(command.text.as_bytes()).into()),
             bytes: command.text.len(),
             once: None,

@@ -229,6 +229,7 @@ impl From<transact::Error> for Error {
             Problem::Unique(_) => Self::new(ErrorKind::Conflict, "db/unique", message),
             Problem::Schema(error) => error.into(),
             Problem::Policy(error) => error.into(),
+            Problem::Stale => Self::new(ErrorKind::Conflict, "db/conflict", message),
             Problem::Limit { .. } => {
                 Self::new(ErrorKind::Limit(LimitKind::Body), "db/limit", message)
             }

@@ -21,14 +21,16 @@ mod once;
 mod session;
 mod signed;
 mod signed_command;
+mod since;
 mod state;
 mod stats;
 mod terms;
+mod trial;
 mod verify;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
+pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
 pub use auth_name::AuthName;
 pub use command::sign_command;
 pub use database::{Database, Options};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Minted, Receipt};
+use super::answer::{Answer, Minted, Receipt, Trial};
 use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::mint::Request;
@@ -87,6 +87,28 @@ impl Session {
         let once = Some(Once::client(key)?);
         self.database
             .transact_under(self.author.clone(), once, body)
+    }
+
+    /// Judges a transaction as [`Session::transact`] would, and makes nothing.
+    ///
+    /// Shape: `{"tx": transaction, "flakes"?: [flake, ..], "auth"?: id or two-tuple}`.
+    ///
+    /// # Errors
+    /// As [`View::test_transact`].
+    pub fn test_transact(&self, body: &str) -> Result<Trial, Error> {
+        let state = Arc::clone(&self.state);
+        View::new(state, self.auth(), self.database.clock())?.test_transact(body)
+    }
+
+    /// Answers a query of what flakes would make true.
+    ///
+    /// Shape: `{"query": query, "flakes": [flake, ..]}`.
+    ///
+    /// # Errors
+    /// As [`View::query_with`].
+    pub fn query_with(&self, body: &str) -> Result<Answer, Error> {
+        let state = Arc::clone(&self.state);
+        View::new(state, self.auth(), self.database.clock())?.query_with(body)
     }
 
     /// Makes a key pair that signs commands. It touches nothing of the database.

@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, LimitKind};
 use super::signed::Signed;
 use crate::base::limits::{
-    REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
+    BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
@@ -37,6 +37,16 @@ pub(super) enum Author {
     Bearer(Arc<Identity>),
     /// The auth of a command, and who signed it.
     Signer(Arc<Signed>),
+}
+
+/// Refuses a text that is longer than a request may be.
+pub(super) fn bounded(text: &str) -> Result<(), Error> {
+    if text.len() <= BODY_BYTES_MAX {
+        return Ok(());
+    }
+    let kind = ErrorKind::Limit(LimitKind::Body);
+    let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
+    Err(Error::new(kind, "db/limit", why))
 }
 
 /// The budget of one request that may take `steps_max` steps.

@@ -38,6 +38,8 @@ pub(super) enum Action {
     NewKeys,
     Command,
     Stats,
+    TestTransactWith,
+    QueryWith,
 }
 
 /// Which paths, and so which headers.
@@ -67,13 +69,19 @@ impl Action {
             "new-keys" => Some(Self::NewKeys),
             "command" => Some(Self::Command),
             "ledger-stats" => Some(Self::Stats),
+            "test-transact-with" => Some(Self::TestTransactWith),
+            "query-with" => Some(Self::QueryWith),
             _ => None,
         }
     }
 
     fn length(self) -> Length {
         match self {
-            Self::Query | Self::NewKeys | Self::Stats => Length::Short,
+            Self::Query
+            | Self::NewKeys
+            | Self::Stats
+            | Self::TestTransactWith
+            | Self::QueryWith => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
             Self::Transact | Self::Token | Self::Command => Length::Long,
         }
@@ -283,8 +291,13 @@ fn call(
 ) -> Result<Answered, Refusal> {
     let auth = session.auth().raw();
     match action {
-        Action::Query => {
-            let db::Answer { body, block, fuel } = session.query(text).map_err(Refusal::Db)?;
+        Action::Query | Action::QueryWith => {
+            let answer = if action == Action::Query {
+                session.query(text)
+            } else {
+                session.query_with(text)
+            };
+            let db::Answer { body, block, fuel } = answer.map_err(Refusal::Db)?;
             Ok(Answered {
                 auth,
                 body,
@@ -310,6 +323,19 @@ fn call(
                 block,
                 fuel,
                 is_repeat,
+            })
+        }
+        Action::TestTransactWith => {
+            let trial = session.test_transact(text).map_err(Refusal::Db)?;
+            let fuel = trial.fuel;
+            let took = door.clock.elapsed().saturating_sub(started);
+            let shape = Receipt::of_trial(trial, milliseconds(took));
+            let body = serde_json::to_string(&shape).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                fuel,
+                ..Answered::default()
             })
         }
         Action::Token => {

@@ -24,6 +24,8 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
     let router = Router::new()
         .route("/api/db/query", own(Action::Query))
         .route("/api/db/transact", own(Action::Transact))
+        .route("/api/db/test-transact-with", own(Action::TestTransactWith))
+        .route("/api/db/query-with", own(Action::QueryWith))
         .route("/api/db/token", own(Action::Token))
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))

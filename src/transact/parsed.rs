@@ -4,12 +4,20 @@
 //! at least one predicate unless it deletes. `_meta` is ignored.
 
 use super::error::{Error, Problem};
+use super::function::is_function;
 use crate::query::{Json, Pointer};
 
 /// A body that has the shape of a transaction.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(super) items: Vec<ParsedItem>,
+}
+
+impl Parsed {
+    /// Where the first function in a value stands, if there is one.
+    pub fn function(&self) -> Option<Pointer> {
+        self.items.iter().find_map(ParsedItem::function)
+    }
 }
 
 /// One item of a transaction.
@@ -41,6 +49,29 @@ pub(super) enum Action {
     Delete,
     /// Erases them, or the whole subject, from every moment.
     Erase,
+}
+
+impl ParsedItem {
+    fn function(&self) -> Option<Pointer> {
+        self.fields
+            .iter()
+            .find_map(|(key, value)| function_in(value, &self.at.key(key)))
+    }
+}
+
+/// The first text that is a function, in a value and what is nested in it.
+fn function_in(value: &Json, at: &Pointer) -> Option<Pointer> {
+    match value {
+        json if is_function(json) => Some(at.clone()),
+        Json::Array(list) => {
+            let mut list = list.iter().enumerate();
+            list.find_map(|(index, json)| function_in(json, &at.index(index)))
+        }
+        Json::Object(entries) => entries
+            .iter()
+            .find_map(|(key, json)| function_in(json, &at.key(key))),
+        _ => None,
+    }
 }
 
 /// Reads a transaction.

@@ -73,21 +73,7 @@ pub(super) fn staged(
 ) -> Result<Staged, Error> {
     let typed = typed(resolved)?;
     refuse_dangling(resolved)?;
-    let mut stager = Stager {
-        before,
-        schema,
-        flakes: Vec::new(),
-        places: Vec::new(),
-        values: BTreeMap::new(),
-        ops: BTreeMap::new(),
-        emptied: BTreeSet::new(),
-        filled: BTreeSet::new(),
-        again: BTreeSet::new(),
-        orphans: Vec::new(),
-        taken_in: BTreeSet::new(),
-        deleted: BTreeSet::new(),
-        sent: BTreeMap::new(),
-    };
+    let mut stager = Stager::new(before, schema);
     for (s, id) in &resolved.tags {
         let place = Pointer::root();
         let flake = Flake {
@@ -113,6 +99,46 @@ pub(super) fn staged(
         flakes: stager.flakes,
         places: stager.places,
         tempids,
+    })
+}
+
+/// A flake that a request lays over the state.
+#[derive(Debug)]
+pub(super) struct Laid {
+    pub(super) flake: Flake,
+    pub(super) at: Pointer,
+    /// Whether it is the tag of another flake.
+    pub(super) is_made_tag: bool,
+}
+
+/// Stages flakes as if a transaction had sent them.
+pub(super) fn laid(
+    flakes: Vec<Laid>,
+    before: &dyn Facts,
+    schema: &Schema,
+) -> Result<Staged, Error> {
+    let mut stager = Stager::new(before, schema);
+    for Laid {
+        flake,
+        at,
+        is_made_tag,
+    } in flakes
+    {
+        let Some(it) = schema.predicate(flake.p) else {
+            return Err(Error::invalid(&at, "predicate does not exist"));
+        };
+        match flake.op {
+            Op::Assert if is_made_tag => stager.push(flake, Cause::MadeTag, &at)?,
+            Op::Assert => stager.assert(flake.s, it, &flake.o, &at)?,
+            Op::Retract => stager.retract(flake.s, it.id, flake.o, Cause::Sent, &at)?,
+        }
+    }
+    let late = stager.cascade()?;
+    Ok(Staged {
+        late,
+        flakes: stager.flakes,
+        places: stager.places,
+        tempids: Vec::new(),
     })
 }
 
@@ -170,6 +196,26 @@ pub(super) fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<V
             let what = format!("`{}` takes {why}", it.name);
             Error::invalid(&at.join(&why.at()), what)
         }),
+    }
+}
+
+impl<'a> Stager<'a> {
+    fn new(before: &'a dyn Facts, schema: &'a Schema) -> Self {
+        Self {
+            before,
+            schema,
+            flakes: Vec::new(),
+            places: Vec::new(),
+            values: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            emptied: BTreeSet::new(),
+            filled: BTreeSet::new(),
+            again: BTreeSet::new(),
+            orphans: Vec::new(),
+            taken_in: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            sent: BTreeMap::new(),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The receipt of a transaction: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
+//! The receipt of a transaction, or of one that was tried: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
 //! flakes`, `warnings` if there are any, `authority` of a command that another signed, and `fuel` for root.
 //!
 //! A named tempid is told as its id, an unnamed one as the lowest and the highest id it became. A flake is
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::db::{self, Tempid};
-use crate::model::SubjectId;
+use crate::model::{Flake, SubjectId, T};
 use crate::query::{Json, flake_json};
 
 /// A receipt.
@@ -17,7 +17,8 @@ pub struct Receipt {
     #[serde(serialize_with = "tempids")]
     tempids: Vec<(String, Tempid)>,
     block: u64,
-    hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     t: i64,
     instant: i64,
     #[serde(rename = "type")]
@@ -27,7 +28,8 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     authority: Option<String>,
     status: u16,
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     bytes: usize,
     flakes: Vec<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,15 +52,10 @@ impl Receipt {
     /// The receipt of a transaction that took `duration`, such as `3.18ms`.
     pub fn new(receipt: db::Receipt, duration: String) -> Self {
         let block = receipt.block;
-        let flakes = receipt
-            .flakes
-            .iter()
-            .map(|flake| flake_json(flake.s, flake.p, &flake.o, block, flake.op))
-            .collect();
         Self {
             tempids: receipt.tempids,
             block: block.0,
-            hash: receipt.hash,
+            hash: Some(receipt.hash),
             t: SubjectId::of_block(block).raw(),
             instant: receipt.instant_ms,
             kind: "tx",
@@ -66,14 +63,42 @@ impl Receipt {
             auth: receipt.auth,
             authority: receipt.authority,
             status: 200,
-            id: receipt.id,
+            id: Some(receipt.id),
             bytes: receipt.bytes,
-            flakes,
+            flakes: flakes(&receipt.flakes, block),
             warnings: receipt.warnings.iter().map(Warning::new).collect(),
             erased: receipt.erased,
             fuel: receipt.fuel,
         }
     }
+
+    /// What is told of a transaction that was tried: a receipt without `hash` and `id`, for it is no block.
+    pub fn of_trial(trial: db::Trial, duration: String) -> Self {
+        let block = trial.block;
+        Self {
+            tempids: trial.tempids,
+            block: block.0,
+            hash: None,
+            t: SubjectId::of_block(block).raw(),
+            instant: trial.instant_ms,
+            kind: "tx",
+            duration,
+            auth: trial.auth,
+            authority: None,
+            status: 200,
+            id: None,
+            bytes: trial.bytes,
+            flakes: flakes(&trial.flakes, block),
+            warnings: trial.warnings.iter().map(Warning::new).collect(),
+            erased: None,
+            fuel: trial.fuel,
+        }
+    }
+}
+
+fn flakes(flakes: &[Flake], block: T) -> Vec<Json> {
+    let json = |flake: &Flake| flake_json(flake.s, flake.p, &flake.o, block, flake.op);
+    flakes.iter().map(json).collect()
 }
 
 impl Warning {
@@ -103,7 +128,7 @@ fn tempids<S: Serializer>(tempids: &[(String, Tempid)], serializer: S) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Flake, Op, PredicateId, T, Value};
+    use crate::model::{Op, PredicateId, Value};
 
     #[test]
     fn a_receipt_has_the_members_that_were_promised() {

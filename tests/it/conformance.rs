@@ -6,7 +6,7 @@
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
-//!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
+//!             "transact" | "query" | "token" | "testTransactWith" | "queryWith": body, or "raw": {"to": action, "text": body},
 //!             or "command": {"signedBy": n, "cmd": JSON, signed by the key whose bytes are all n},
 //!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
@@ -57,6 +57,8 @@ struct Step {
     transact: Option<Value>,
     query: Option<Value>,
     token: Option<Value>,
+    test_transact_with: Option<Value>,
+    query_with: Option<Value>,
     raw: Option<Raw>,
     command: Option<Signed>,
     /// `null` is an answer too.
@@ -88,6 +90,8 @@ enum Action {
     Transact,
     Query,
     Token,
+    TestTransactWith,
+    QueryWith,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +150,10 @@ struct Library(Folder);
 impl Door for Library {
     fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         if action == Action::Command {
-            let made = self.0.command(body, None).and_then(SignedCommand::make);
+            let made = self
+                .0
+                .verify_command(body, None)
+                .and_then(SignedCommand::make);
             return made.map_or_else(|error| refused(&error), receipt);
         }
         let session = match self.0.session(token, None) {
@@ -162,6 +169,11 @@ impl Door for Library {
             .map(receipt),
             // It has no session.
             Action::Command => unreachable!(),
+            Action::QueryWith => session.query_with(body).map(|it| Outcome::Answer(it.body)),
+            Action::TestTransactWith => session.test_transact(body).map(|it| {
+                let shape = solon::wire::Receipt::of_trial(it, String::new());
+                tried(&serde_json::to_value(shape).unwrap())
+            }),
             Action::Token => session.token(body).map(|it| {
                 Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
             }),
@@ -185,6 +197,14 @@ fn receipt(it: solon::Receipt) -> Outcome {
         is_repeat: it.is_repeat,
         warnings: it.warnings.iter().map(predicate_of).collect(),
     }
+}
+
+/// What is compared of a transaction that was tried. It is no block, so it has neither hash nor id.
+fn tried(receipt: &Value) -> Outcome {
+    assert!(receipt["hash"].is_null() && receipt["id"].is_null());
+    let of = |name: &str| receipt[name].clone();
+    let told = json!({"tempids": of("tempids"), "flakes": of("flakes"), "auth": of("auth")});
+    Outcome::Answer(told.to_string())
 }
 
 fn predicate_of(warning: &Warning) -> String {
@@ -224,6 +244,8 @@ impl Door for crate::support::served::Served {
             Action::Transact => "transact",
             Action::Query => "query",
             Action::Token => "token",
+            Action::TestTransactWith => "test-transact-with",
+            Action::QueryWith => "query-with",
         };
         let reply = if action == Action::Command {
             let json = [("content-type", "application/json")];
@@ -233,7 +255,8 @@ impl Door for crate::support::served::Served {
         };
         let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
         match (reply.status, action) {
-            (200, Action::Query) => Outcome::Answer(reply.body),
+            (200, Action::Query | Action::QueryWith) => Outcome::Answer(reply.body),
+            (200, Action::TestTransactWith) => tried(&told()),
             (200, Action::Transact | Action::Command) => {
                 let told = told();
                 let tempids = told["tempids"].as_object().unwrap();
@@ -383,6 +406,12 @@ fn request(step: &Step, at: &str) -> (Action, String) {
             .map(|it| (Action::Transact, body(it))),
         step.query.as_ref().map(|it| (Action::Query, body(it))),
         step.token.as_ref().map(|it| (Action::Token, body(it))),
+        step.test_transact_with
+            .as_ref()
+            .map(|it| (Action::TestTransactWith, body(it))),
+        step.query_with
+            .as_ref()
+            .map(|it| (Action::QueryWith, body(it))),
         step.raw.as_ref().map(|it| (it.to, it.text.clone())),
         step.command
             .as_ref()

@@ -5,6 +5,7 @@
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
+//! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
@@ -31,6 +32,7 @@ mod command;
 #[cfg(feature = "server")]
 mod command_door;
 mod conformance;
+mod contexts;
 mod crash;
 mod durability;
 mod erase;
