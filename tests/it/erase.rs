@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use solon::base::ManualClock;
@@ -9,7 +10,7 @@ use solon::db::{Database, Options, sign_command};
 use solon::store::Store;
 use solon::token::CommandKey;
 
-use crate::support::START_MS;
+use crate::support::{Db, START_MS, default_rule, deny, furnish, office, rule};
 
 struct Home {
     dir: tempfile::TempDir,
@@ -314,6 +315,224 @@ fn readers_of_the_old_file_read_on() {
     let now = database.root().query(&query).unwrap();
     assert!(!now.body.contains("old-zebra-word"));
     database.verify().unwrap();
+}
+
+#[test]
+fn who_reads_while_the_file_is_written_anew_is_answered() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    for n in 0..8 {
+        transact(
+            &database,
+            &json!([{"_id": "note", "key": n.to_string(), "text": "read-zebra-word"}]),
+        );
+    }
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let query = r#"{"select": ["key", "text"], "from": "note", "block": 6}"#;
+                let mut last = usize::MAX;
+                while !is_over.load(Ordering::Relaxed) {
+                    let body = database.root().query(query).unwrap().body;
+                    let left = body.matches("read-zebra-word").count();
+                    assert!(left <= last, "what was erased came back: {body}");
+                    last = left;
+                }
+            });
+        }
+        for n in 0..8 {
+            let erase = json!([{"_id": ["note/key", n.to_string()], "_action": "erase"}]);
+            transact(&database, &erase);
+            transact(
+                &database,
+                &json!([{"_id": "note", "key": format!("more-{n}")}]),
+            );
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    check_gone(&home, &["read-zebra-word"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_behind_a_link_is_written_anew_where_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = elsewhere.path().join("real.redb");
+    drop(Database::open(&target).unwrap());
+    std::os::unix::fs::symlink(&target, home.path()).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&target, mode).unwrap();
+    let database = home.open();
+    schema(&database);
+    transact(
+        &database,
+        &json!([{"_id": "note", "key": "a", "text": "linked-zebra-word"}]),
+    );
+    transact(
+        &database,
+        &json!([{"_id": ["note/key", "a"], "_action": "erase"}]),
+    );
+    assert!(home.path().is_symlink());
+    assert!(!holds(&target, b"linked-zebra-word"));
+    let mode = std::fs::metadata(&target).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // The lock went with the name.
+    let other = Database::open(&target).unwrap_err();
+    assert_eq!(other.code(), "db/file-in-use");
+}
+
+/// Ann, with these rules in her role.
+fn with_rules(rules: &[Value]) -> Db {
+    let db = office();
+    db.auth("ann", Some("ann"), rules);
+    db.root(&json!([{"_id": "_user", "username": "bob"}]));
+    furnish(&db);
+    db
+}
+
+const OWN: &str = r#"(== (get (?s) "doc/owner") (?user_id))"#;
+
+#[test]
+fn law_11_the_op_erase_is_judged_at_its_subject_and_is_not_in_all() {
+    let erase = |key: &str| json!([{"_id": ["doc/key", key], "_action": "erase"}]);
+    let sees = rule("sees", "doc", &["*"], "true", &["all"]);
+    let db = with_rules(std::slice::from_ref(&sees));
+    assert_eq!(db.refused("ann", &erase("a")).code(), "db/no-permission");
+    let own = default_rule("own", "doc", OWN, &["erase"]);
+    let db = with_rules(&[sees.clone(), own.clone()]);
+    assert_eq!(db.refused("ann", &erase("b")).code(), "db/no-permission");
+    db.write("ann", &erase("a")).unwrap();
+    // An error in a rule is no; a deny that says yes or fails denies.
+    let fails = default_rule(
+        "fails",
+        "doc",
+        r#"(< (get (?s) "doc/size") nil)"#,
+        &["erase"],
+    );
+    for rules in [
+        vec![sees.clone(), fails.clone()],
+        vec![sees, own, deny(fails)],
+    ] {
+        let db = with_rules(&rules);
+        assert_eq!(db.refused("ann", &erase("a")).code(), "db/no-permission");
+    }
+}
+
+#[test]
+fn law_11_in_the_systems_collections_root_alone_erases() {
+    let ops = &["all", "erase"];
+    let db = with_rules(&[
+        default_rule("users", "_user", "true", ops),
+        default_rule("auths", "_auth", "true", ops),
+        default_rule("rules", "_rule", "true", ops),
+        default_rule("txs", "_tx", "true", ops),
+        default_rule("tokens", "_token", "true", ops),
+    ]);
+    for id in [
+        json!(["_user/username", "bob"]),
+        json!(["_auth/id", "ann"]),
+        json!(["_rule/id", "users"]),
+        json!(-2),
+    ] {
+        let erase = json!([{"_id": id, "_action": "erase"}]);
+        assert_eq!(db.refused("ann", &erase).code(), "db/no-permission", "{id}");
+    }
+}
+
+#[test]
+fn law_14_a_guess_at_a_hidden_value_is_erased_like_one_that_never_was() {
+    let told = |secret: &str| {
+        let db = with_rules(&[
+            rule(
+                "sees",
+                "doc",
+                &["doc/title", "doc/key", "doc/owner"],
+                "true",
+                &["query"],
+            ),
+            default_rule("erases", "doc", OWN, &["erase"]),
+        ]);
+        let erase = json!([{"_id": ["doc/key", "a"], "_action": "erase", "secret": secret}]);
+        let solon::Receipt {
+            block,
+            flakes,
+            erased,
+            fuel,
+            tempids,
+            ..
+        } = db.write("ann", &erase).unwrap();
+        (block, flakes, erased, fuel, tempids)
+    };
+    let (right, wrong) = (told("s-a"), told("s-x"));
+    assert_eq!(right, wrong);
+    // Law 15: how much was erased is told to root alone.
+    assert_eq!(right.2, None);
+}
+
+#[test]
+fn law_8_what_is_hidden_is_erased_like_what_is_absent() {
+    let db = with_rules(&[
+        rule("sees", "doc", &["*"], OWN, &["query"]),
+        default_rule("erases", "doc", "true", &["erase"]),
+    ]);
+    let s = db.ask(
+        "root",
+        &json!({"select": ["key"], "from": ["doc/key", "b"]}),
+    )[0]["_id"]
+        .clone();
+    let refused = |id: Value| {
+        let error = db.refused("ann", &json!([{"_id": id, "_action": "erase"}]));
+        (
+            error.code(),
+            error.message().to_owned(),
+            error.at().map(str::to_owned),
+        )
+    };
+    let absent = refused(json!(["doc/key", "nobody"]));
+    assert_eq!(absent.0, "db/invalid-tx");
+    assert_eq!(refused(json!(["doc/key", "b"])), absent);
+    assert_eq!(refused(s.clone()), absent);
+    // Gone too.
+    db.root(&json!([{"_id": ["doc/key", "b"], "_action": "delete"}]));
+    assert_eq!(refused(s), absent);
+    assert_eq!(refused(json!((20_i64 << 44) + 900)), absent);
+}
+
+#[test]
+fn a_trial_tells_of_erasing_and_erases_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = solon::Folder::open(dir.path(), &Options::default()).unwrap();
+    let database = folder.database();
+    schema(database);
+    transact(
+        database,
+        &json!([{"_id": "note", "key": "a", "text": "tried-zebra-word"}]),
+    );
+    let session = folder
+        .session(&folder.root_token(60).unwrap(), None)
+        .unwrap();
+    let head = database.head();
+    let tried = |id: &str| {
+        let tx = json!([{"_id": ["note/key", id], "_action": "erase"}]);
+        session.test_transact(&json!({"tx": tx}).to_string())
+    };
+    assert!(tried("a").unwrap().flakes.is_empty());
+    assert_eq!(tried("x").unwrap_err().code(), "db/invalid-tx");
+    assert_eq!(database.head(), head);
+    let query = r#"{"select": ["text"], "from": "note"}"#;
+    assert!(
+        database
+            .root()
+            .query(query)
+            .unwrap()
+            .body
+            .contains("tried-zebra-word")
+    );
 }
 
 /// A file with a block that erases, as a process leaves it that is killed before it writes the file anew.

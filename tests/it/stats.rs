@@ -1,9 +1,9 @@
 //! How far a database is, and how much is in it: to whom that is told.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use solon::db::ErrorKind;
 
-use crate::support::{Db, rule};
+use crate::support::Db;
 
 #[test]
 fn the_library_tells_how_far_a_database_is_and_how_much_is_in_it() {
@@ -53,7 +53,9 @@ fn the_hash_of_a_receipt_is_that_of_its_block() {
 #[cfg(feature = "server")]
 #[test]
 fn over_http_counts_and_the_hash_are_told_to_root_alone() {
+    use crate::support::rule;
     use crate::support::served::{folder, serve_folder};
+    use serde_json::Value;
     use solon::server::Mode;
 
     let dir = tempfile::tempdir().unwrap();
