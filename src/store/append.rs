@@ -14,7 +14,7 @@ use super::edit::{Apply, Edits, Gone, Strict};
 use super::erase::erase;
 use super::error::Error;
 use super::key::{Reader, cut_text, put_subject, put_uint};
-use super::logged::Logged;
+use super::logged::{Logged, encode};
 use super::table::{
     FORWARD, FWD, HFWD, HREV, LOG, META, OPST, POST, REVERSE, is_posted, log_key, next_key,
     put_forward, put_reverse, reverse_kind,
@@ -55,7 +55,7 @@ impl<'a> Blocks<'a> {
                     Ok(Entering {
                         t: sealed.commit.t,
                         flakes: sealed.commit.flakes.iter().collect(),
-                        bytes: Logged::of(sealed)?.encode(),
+                        bytes: encode(sealed)?,
                         next: &sealed.commit.erasure.next,
                     })
                 })

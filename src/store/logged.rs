@@ -62,22 +62,11 @@ impl Entry {
 }
 
 impl Logged {
-    /// A block as it is first written: without what it erases of its own.
-    pub(super) fn of(sealed: &Sealed) -> Result<Self, Error> {
-        let Sealed {
-            commit,
-            previous,
-            hash,
-        } = sealed;
+    /// A block as it is first written.
+    fn of(sealed: &Sealed) -> Result<Self, Error> {
+        let commit = &sealed.commit;
         let mut logged = Self {
-            block: Block {
-                t: commit.t,
-                instant_ms: commit.instant_ms,
-                auth: commit.auth,
-                id: commit.id,
-                previous: *previous,
-                hash: *hash,
-            },
+            block: header(sealed),
             secret: Secret::Whole(commit.secret),
             entries: commit.flakes.iter().cloned().map(Entry::Flake).collect(),
             erasure: commit.erasure.clone(),
@@ -243,58 +232,11 @@ impl Logged {
 
     /// The block's bytes in the log.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(160 + self.entries.len() * 16);
-        let (has_erased, erases) = (self.has_erased(), !self.erasure.is_empty());
-        if has_erased || erases {
-            out.push(VERSION);
-            out.push(if has_erased { HAS_ERASED } else { 0 } | if erases { ERASES } else { 0 });
-        } else {
-            out.push(WHOLE_VERSION);
-        }
-        let block = &self.block;
-        out.extend_from_slice(&block.instant_ms.to_be_bytes());
-        out.extend_from_slice(&block.auth.raw().to_be_bytes());
-        out.extend_from_slice(&block.id.0);
-        let salts: &[Salt] = match &self.secret {
-            Secret::Whole(secret) => {
-                out.extend_from_slice(secret);
-                &[]
-            }
-            Secret::Gone { hash, salts } => {
-                out.extend_from_slice(hash);
-                salts
-            }
-        };
-        out.extend_from_slice(&block.previous.0);
-        out.extend_from_slice(&block.hash.0);
-        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        out.extend_from_slice(&count.to_be_bytes());
-        let (mut last, mut next) = (Vec::new(), Vec::new());
-        let mut salts = salts.iter();
-        for entry in &self.entries {
-            let salt = salts.next();
-            match entry {
-                Entry::Flake(flake) => {
-                    next.clear();
-                    put_flake(&mut next, flake);
-                    put_front(&mut out, &last, &next);
-                    std::mem::swap(&mut last, &mut next);
-                    out.extend(salt.into_iter().flatten());
-                }
-                Entry::Erased(leaf) => {
-                    out.push(ERASED);
-                    out.extend_from_slice(leaf);
-                }
-            }
-        }
-        if erases {
-            put_erasure(&mut out, &self.erasure);
-        }
-        out
-    }
-
-    fn has_erased(&self) -> bool {
-        matches!(self.secret, Secret::Gone { .. })
+        let entries = self.entries.iter().map(|entry| match entry {
+            Entry::Flake(flake) => Left::Flake(flake),
+            Entry::Erased(leaf) => Left::Erased(leaf),
+        });
+        put_block(&self.block, &self.secret, entries, &self.erasure)
     }
 
     /// The block with these bytes.
@@ -345,6 +287,99 @@ impl Logged {
             erasure,
         })
     }
+}
+
+/// The bytes of a block as it is first written: without what it erases of its own.
+pub(super) fn encode(sealed: &Sealed) -> Result<Vec<u8>, Error> {
+    let Sealed { commit, .. } = sealed;
+    if commit.erasure.flakes.iter().any(|it| it.t == commit.t) {
+        return Ok(Logged::of(sealed)?.encode());
+    }
+    let secret = Secret::Whole(commit.secret);
+    let entries = commit.flakes.iter().map(Left::Flake);
+    Ok(put_block(
+        &header(sealed),
+        &secret,
+        entries,
+        &commit.erasure,
+    ))
+}
+
+fn header(sealed: &Sealed) -> Block {
+    let Sealed {
+        commit,
+        previous,
+        hash,
+    } = sealed;
+    Block {
+        t: commit.t,
+        instant_ms: commit.instant_ms,
+        auth: commit.auth,
+        id: commit.id,
+        previous: *previous,
+        hash: *hash,
+    }
+}
+
+/// An entry that is lent.
+enum Left<'a> {
+    Flake(&'a Flake),
+    Erased(&'a Hash),
+}
+
+fn put_block<'a>(
+    block: &Block,
+    secret: &Secret,
+    entries: impl ExactSizeIterator<Item = Left<'a>>,
+    erasure: &Erasure,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160 + entries.len() * 16);
+    let (has_erased, erases) = (matches!(secret, Secret::Gone { .. }), !erasure.is_empty());
+    if has_erased || erases {
+        out.push(VERSION);
+        out.push(if has_erased { HAS_ERASED } else { 0 } | if erases { ERASES } else { 0 });
+    } else {
+        out.push(WHOLE_VERSION);
+    }
+    out.extend_from_slice(&block.instant_ms.to_be_bytes());
+    out.extend_from_slice(&block.auth.raw().to_be_bytes());
+    out.extend_from_slice(&block.id.0);
+    let salts: &[Salt] = match secret {
+        Secret::Whole(secret) => {
+            out.extend_from_slice(secret);
+            &[]
+        }
+        Secret::Gone { hash, salts } => {
+            out.extend_from_slice(hash);
+            salts
+        }
+    };
+    out.extend_from_slice(&block.previous.0);
+    out.extend_from_slice(&block.hash.0);
+    let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    let (mut last, mut next) = (Vec::new(), Vec::new());
+    let mut salts = salts.iter();
+    for entry in entries {
+        let salt = salts.next();
+        match entry {
+            Left::Flake(flake) => {
+                next.clear();
+                put_flake(&mut next, flake);
+                put_front(&mut out, &last, &next);
+                std::mem::swap(&mut last, &mut next);
+                out.extend(salt.into_iter().flatten());
+            }
+            Left::Erased(leaf) => {
+                out.push(ERASED);
+                out.extend_from_slice(leaf);
+            }
+        }
+    }
+    if erases {
+        put_erasure(&mut out, erasure);
+    }
+    out
 }
 
 /// What stands before the flakes.

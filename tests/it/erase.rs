@@ -355,6 +355,43 @@ fn who_reads_while_the_file_is_written_anew_is_answered() {
     check_gone(&home, &["read-zebra-word"]);
 }
 
+#[test]
+fn writers_at_once_erase_each_others_values_and_the_chain_holds() {
+    let home = Home::new();
+    let database = home.open();
+    schema(&database);
+    transact(
+        &database,
+        &json!([{"_id": "note", "key": "all", "fleeting": "from-0"}]),
+    );
+    // They come in groups, so that most of what is superseded is not in the log yet.
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let database = &database;
+            scope.spawn(move || {
+                for n in 0..12 {
+                    let text = format!("from-{writer}-{n}");
+                    let items = json!([{"_id": ["note/key", "all"], "fleeting": text}]);
+                    transact(database, &items);
+                    if writer == 0 && n % 4 == 0 {
+                        let key = format!("own-{n}");
+                        transact(
+                            database,
+                            &json!([{"_id": "note", "key": key, "text": "at-once"}]),
+                        );
+                        let erase = json!([{"_id": ["note/key", key], "_action": "erase"}]);
+                        transact(database, &erase);
+                    }
+                }
+            });
+        }
+    });
+    let verified = database.verify().unwrap();
+    // Each write but the last was superseded; three notes of two facts were erased.
+    assert_eq!(verified.erased, 2 * (8 * 12) + 3 * 4);
+    check_gone(&home, &["at-once"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_behind_a_link_is_written_anew_where_it_is() {
