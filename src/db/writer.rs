@@ -4,7 +4,8 @@
 //! 2. A refused transaction leaves nothing: its overlay is dropped, and the next stands on the same state. Its
 //!    receipt is made before its block, so that nothing can fail once the block is staged.
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
-//! 4. A transaction that erases is a group of its own, and is answered once the file was written anew.
+//! 4. A transaction that erases is a group of its own, and is answered once the file was written anew: once for all
+//!    that waited at one time.
 //! 5. After a failed commit nothing is written until the database is opened again; reads go on.
 
 use std::collections::BTreeMap;
@@ -104,13 +105,25 @@ impl Writer {
         while let Ok(first) = jobs.recv() {
             let jobs = gather(first, jobs, expected);
             expected = jobs.len();
+            let mut erased = Vec::new();
             for group in apart(jobs) {
-                self.work(group);
+                let erases = group.iter().any(|job| job.work.erases());
+                let made = self.work(group);
+                if erases {
+                    erased.extend(made);
+                } else {
+                    answer(made, &Ok(()));
+                }
+            }
+            // Once for all that were gathered. A repeat of what is erased may find this undone too.
+            if !erased.is_empty() {
+                answer(erased, &self.scrub());
             }
         }
     }
 
-    fn work(&self, jobs: Vec<Job>) {
+    /// Stages and commits a group. Gives back what was made and is to be answered; the rest is answered.
+    fn work(&self, jobs: Vec<Job>) -> Vec<Made> {
         let state = self.state.load_full();
         let incarnation = state.store.incarnation();
         let mut group = Group {
@@ -122,7 +135,6 @@ impl Writer {
         };
         drop(state);
         let previous = group.head;
-        let erases = jobs.iter().any(|job| job.work.erases());
         let mut done = Vec::new();
         for Job {
             author,
@@ -143,15 +155,10 @@ impl Writer {
         } else {
             self.commit(&previous, group)
         };
-        // A repeat of what is erased already may find the file not written anew yet.
-        let committed = match committed {
-            Ok(()) if erases && !done.is_empty() => self.scrub(),
-            told => told,
-        };
-        for (answer, staged) in done {
-            let told = committed.clone().map(|()| staged);
-            drop(answer.send(told));
+        if committed.is_err() {
+            answer(std::mem::take(&mut done), &committed);
         }
+        done
     }
 
     /// Places, writes and publishes a group.
@@ -205,6 +212,17 @@ impl Writer {
         let new = Arc::new(new);
         self.publish(Arc::clone(&new), Arc::clone(&state.policy))?;
         Ok(new.can_append()?)
+    }
+}
+
+/// Whom to answer, and what was made.
+type Made = (SyncSender<Result<Done, Error>>, Done);
+
+/// Tells what was made, if what it waited for was done.
+fn answer(made: Vec<Made>, waited: &Result<(), Error>) {
+    for (answer, done) in made {
+        let told = waited.clone().map(|()| done);
+        drop(answer.send(told));
     }
 }
 
