@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::answer::{Answer, Trial};
 use super::error::{Error, ErrorKind};
 use super::judged::{Judged, Stage, seen};
+use super::since::Since;
 use super::state::{State, budget};
 use crate::base::{Budget, Clock};
 use crate::model::system::collection;
@@ -92,8 +93,10 @@ impl Bench<'_> {
             None => (snapshot, policy),
             Some((facts, policy)) => (facts, policy),
         };
+        let since = Since { snapshot };
         let stage = Stage {
             facts,
+            history: &since,
             policy,
             auth,
             now_ms,
@@ -172,8 +175,10 @@ impl Bench<'_> {
         let writes = policy.permissions(self.auth, &Op::transact(), snapshot)?;
         let reads = policy.permissions(self.auth, &Op::query(), snapshot)?;
         let sight = View::new(reads, Arc::clone(policy.schema()), snapshot, now_ms, budget);
+        let since = Since { snapshot };
         let ground = Ground {
             before: snapshot,
+            history: &since,
             policy,
             writes: &writes,
             sight: &sight,
