@@ -30,6 +30,7 @@ const PATTERN_NODES: usize = 32;
 pub(super) struct Compiled {
     pub(super) node: Node,
     pub(super) param_count: usize,
+    pub(super) node_count: usize,
     pub(super) reach: Reach,
     pub(super) reads: BTreeSet<PredicateId>,
     pub(super) calls: BTreeSet<SubjectId>,
@@ -57,6 +58,7 @@ pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Resul
     Ok(Compiled {
         node,
         param_count: params.len(),
+        node_count: compiler.nodes,
         reach: compiler.reach,
         reads: compiler.reads,
         calls: compiler.calls,
