@@ -369,7 +369,13 @@ impl Stager<'_> {
 
     /// Deletes what component refs that went referred to, and what they in turn are made of.
     fn cascade(&mut self) -> Result<Option<Error>, Error> {
-        let sent = self.flakes.len();
+        let mut used = BTreeSet::new();
+        for StagedFlake { flake, .. } in &self.flakes {
+            if flake.op == Op::Assert {
+                used.insert(flake.s);
+                used.extend(flake.o.borrow().as_ref());
+            }
+        }
         let mut late = None;
         let mut next = 0;
         while let Some((s, at)) = self.orphans.get(next).cloned() {
@@ -377,11 +383,7 @@ impl Stager<'_> {
             if self.taken_in.contains(&s) || self.deleted.contains(&s) {
                 continue;
             }
-            let uses = |staged: &StagedFlake| {
-                staged.flake.op == Op::Assert
-                    && (staged.flake.s == s || staged.flake.o == Value::Ref(s))
-            };
-            if self.flakes.iter().take(sent).any(uses) {
+            if used.contains(&s) {
                 late.get_or_insert_with(|| dangling(&at));
             }
             self.delete(s, &at)?;
