@@ -45,3 +45,42 @@ fn a_text_pays_for_being_compiled_once() {
     db.write("ann", &with(&one)).unwrap();
     assert_eq!(db.refused("ann", &with(&other)).code(), "db/exceeded-cost");
 }
+/// Layers of two documents, each of which takes in both of the next layer: two ways up at each.
+fn layers(count: usize) -> Value {
+    let name = |layer: usize, side: usize| format!("doc$of-{layer}-{side}");
+    let documents = (0..count).flat_map(|layer| (0..2).map(move |side| (layer, side)));
+    let item = |(layer, side)| {
+        let next = if layer + 1 < count { 2 } else { 0 };
+        let parts: Vec<String> = (0..next).map(|side| name(layer + 1, side)).collect();
+        json!({"_id": name(layer, side), "size": 1, "parts": parts})
+    };
+    documents.map(item).collect()
+}
+
+#[test]
+fn many_ways_by_which_a_subject_is_taken_in_are_paid() {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/parts", "type": "ref", "multi": true, "component": true}]));
+    let sized = r#"(< 0 (get (?s) "doc/size"))"#;
+    db.auth(
+        "ann",
+        None,
+        &[rule("sized", "doc", &["*"], sized, &["transact"])],
+    );
+    db.write("ann", &layers(8)).unwrap();
+    // There are a thousand ways up from the last layer, and what is found on each was laid over at each layer.
+    assert_eq!(db.refused("ann", &layers(11)).code(), "db/exceeded-cost");
+}
+
+#[test]
+fn a_spec_reads_a_large_set_once() {
+    let db = office();
+    db.root(&json!([
+        {"_id": "_fn", "name": "spec", "code": "(not (contains? (?pO) (?o)))"},
+        {"_id": "_predicate", "name": "doc/numbers", "type": "int", "multi": true}]));
+    let numbers = |first: i32| (first..first + 1_000).collect::<Vec<_>>();
+    db.root(&json!([{"_id": "doc", "key": "k", "numbers": numbers(0)}]));
+    db.root(&json!([{"_id": ["_predicate/name", "doc/numbers"], "spec": [["_fn/name", "spec"]]}]));
+    let more = json!([{"_id": ["doc/key", "k"], "numbers": numbers(1_000)}]);
+    assert_eq!(db.root(&more).flakes.len(), 1_000);
+}
