@@ -319,15 +319,15 @@ impl Stager<'_> {
         {
             self.taken_in.insert(*to);
         }
+        let old = is_again.then(|| Flake {
+            op: Op::Retract,
+            ..flake.clone()
+        });
         // What was sent is judged first, so that a refusal does not tell whether there was a value.
-        if is_again {
-            let old = Flake {
-                op: Op::Retract,
-                ..flake.clone()
-            };
+        self.push(flake, cause, at)?;
+        if let Some(old) = old {
             self.push(old, Cause::Implied, at)?;
         }
-        self.push(flake, cause, at)?;
         for old in replaced {
             self.retract(s, it.id, old, Cause::Implied, at)?;
         }

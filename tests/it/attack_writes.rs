@@ -84,3 +84,23 @@ fn a_spec_reads_a_large_set_once() {
     let more = json!([{"_id": ["doc/key", "k"], "numbers": numbers(1_000)}]);
     assert_eq!(db.root(&more).flakes.len(), 1_000);
 }
+
+#[test]
+fn a_guess_at_a_hidden_value_that_would_be_made_again_is_refused_as_any() {
+    let db = office();
+    db.root(&json!([
+        {"_id": "_predicate", "name": "doc/code", "type": "string", "retractDuplicates": true},
+        {"_id": "_predicate", "name": "doc/codes", "type": "string", "multi": true, "retractDuplicates": true}]));
+    let seen = rule("seen", "doc", &["doc/key"], "true", &["query"]);
+    let mine = r#"(== (get (?s) "doc/key") "mine")"#;
+    let mine = rule("mine", "doc", &["*"], mine, &["transact"]);
+    db.auth("ann", None, &[seen, mine]);
+    db.root(&json!([{"_id": "doc", "key": "other", "code": "right", "codes": ["right"]}]));
+    for name in ["code", "codes"] {
+        let told = ["right", "wrong"].map(|guess| {
+            let error = db.refused("ann", &json!([{"_id": ["doc/key", "other"], name: guess}]));
+            (error.code(), error.message().to_owned())
+        });
+        assert_eq!(told[0], told[1], "{name}");
+    }
+}
