@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use solon::base::limits::{FUNCTION_VALUE_BYTES_MAX, STRING_BYTES_MAX};
+use solon::db::Error;
 
 use crate::support::{Db, office, rule};
 
@@ -103,4 +104,135 @@ fn a_guess_at_a_hidden_value_that_would_be_made_again_is_refused_as_any() {
         });
         assert_eq!(told[0], told[1], "{name}");
     }
+}
+
+/// The id of what has a value, as root sees it.
+fn id_of(db: &Db, name: &str, value: &str) -> i64 {
+    let found = db.ask(
+        "root",
+        &json!({"selectOne": ["_id"], "from": [name, value]}),
+    );
+    found["_id"].as_i64().unwrap()
+}
+
+/// A flake of the next block, as trials take it.
+fn laid(db: &Db, s: i64, name: &str, o: &Value) -> Value {
+    let p = id_of(db, "_predicate/name", name) & ((1 << 44) - 1);
+    let block = i64::try_from(db.database.head().t.0).unwrap() + 1;
+    json!([s, p, o, -block, true, null])
+}
+
+/// What an auth is told of a query with flakes laid over the state: the answer, or the error's code.
+fn with_flakes(db: &Db, auth: &str, query: &Value, flakes: &Value) -> Result<String, Error> {
+    let request = json!({"query": query, "flakes": flakes}).to_string();
+    let answer = db.database.view(auth).unwrap().query_with(&request);
+    answer.map(|it| it.body)
+}
+
+/// The code of a refusal; none is given of an answer.
+fn code(told: Result<String, Error>) -> Option<&'static str> {
+    told.err().map(|error| error.code())
+}
+
+#[test]
+fn tags_cannot_be_read_by_counting_their_numbers_up() {
+    let db = writer();
+    db.root(
+        &json!([{"_id": "_predicate", "name": "doc/state", "type": "tag", "restrictTag": true},
+        {"_id": "_tag$open", "id": "doc/state:open"},
+        {"_id": "_collection", "name": "plan"}]),
+    );
+    db.root(
+        &json!([{"_id": "_predicate", "name": "plan/label", "type": "tag"},
+        {"_id": "doc", "key": "mine", "label": "public"}]),
+    );
+    db.root(&json!([{"_id": "plan", "label": "classified"}]));
+    let (mine, public) = (
+        id_of(&db, "doc/key", "mine"),
+        id_of(&db, "_tag/id", "doc/label:public"),
+    );
+    let classified = id_of(&db, "_tag/id", "plan/label:classified");
+    let open = id_of(&db, "_tag/id", "doc/state:open");
+    let query = json!({"select": [{"doc/label": ["*"]}, {"doc/state": ["*"]}], "from": "doc"});
+    let lay = |name: &str, tag: i64| {
+        with_flakes(
+            &db,
+            "ann",
+            &query,
+            &json!([laid(&db, mine, name, &json!(tag))]),
+        )
+    };
+    assert_eq!(code(lay("doc/label", classified)), Some("db/invalid-tx"));
+    // One past the last tag is none, and is told alike.
+    assert_eq!(
+        code(lay("doc/label", classified + 1)),
+        Some("db/invalid-tx")
+    );
+    assert_eq!(code(lay("doc/state", public)), Some("db/invalid-tx"));
+    assert!(lay("doc/state", open).unwrap().contains("doc/state:open"));
+    let new = |of: &str| {
+        let tag = laid(&db, classified + 1, "_tag/id", &json!(format!("{of}:new")));
+        let used = laid(&db, mine, of, &json!(classified + 1));
+        with_flakes(&db, "ann", &query, &json!([used, tag]))
+    };
+    assert!(new("doc/label").unwrap().contains("doc/label:new"));
+    assert_eq!(code(new("doc/state")), Some("db/invalid-tx"));
+}
+
+#[test]
+fn a_hidden_tag_under_the_own_predicate_is_not_read_by_its_number() {
+    let db = office();
+    let mine = r#"(== (get (?s) "doc/key") "mine")"#;
+    let rules = [
+        rule("w", "doc", &["doc/label"], "true", &["transact"]),
+        rule("r", "doc", &["*"], mine, &["query"]),
+    ];
+    db.auth("ann", None, &rules);
+    db.root(&json!([{"_id": "doc", "key": "mine"}, {"_id": "doc", "key": "other", "label": "classified"}]));
+    let (mine, tag) = (
+        id_of(&db, "doc/key", "mine"),
+        id_of(&db, "_tag/id", "doc/label:classified"),
+    );
+    let query = json!({"select": [{"doc/label": ["*"]}], "from": "doc"});
+    let lay = |tag: i64| {
+        with_flakes(
+            &db,
+            "ann",
+            &query,
+            &json!([laid(&db, mine, "doc/label", &json!(tag))]),
+        )
+    };
+    assert_eq!(lay(tag), lay(tag + 1));
+    assert_eq!(code(lay(tag)), Some("db/invalid-tx"));
+}
+
+#[test]
+fn subjects_that_cannot_be_are_no_damage_of_the_store() {
+    let db = office();
+    let query = json!({"select": ["*"], "from": "_collection"});
+    let raw = |c: i64, number: i64| c * (1 << 44) + number;
+    let lay = |s: i64, name: &str, o: &str| {
+        with_flakes(&db, "root", &query, &json!([laid(&db, s, name, &json!(o))]))
+    };
+    let last = i64::from(solon::base::limits::COLLECTION_ID_MAX);
+    assert!(
+        lay(raw(1, last), "_collection/name", "last")
+            .unwrap()
+            .contains("last")
+    );
+    for number in [last + 1, 70_000, (1 << 44) - 1] {
+        assert_eq!(
+            code(lay(raw(1, number), "_collection/name", "more")),
+            Some("db/limit")
+        );
+    }
+    for number in [1 << 32, (1 << 44) - 1] {
+        assert_eq!(
+            code(lay(raw(0, number), "_predicate/name", "doc/more")),
+            Some("db/limit")
+        );
+    }
+    // What is kept for the system is taken by nobody.
+    let kept = id_of(&db, "_role/id", "root") + 1;
+    assert_eq!(code(lay(kept, "_role/id", "kept")), Some("db/invalid-tx"));
 }
