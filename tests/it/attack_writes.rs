@@ -236,3 +236,35 @@ fn subjects_that_cannot_be_are_no_damage_of_the_store() {
     let kept = id_of(&db, "_role/id", "root") + 1;
     assert_eq!(code(lay(kept, "_role/id", "kept")), Some("db/invalid-tx"));
 }
+
+#[test]
+fn an_auditor_is_told_no_subject_and_no_name_that_they_do_not_see() {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/code", "type": "string", "unique": true, "upsert": true}]));
+    db.auth(
+        "ann",
+        None,
+        &[rule("all", "doc", &["*"], "true", &["transact", "query"])],
+    );
+    db.root(&json!([{"_id": ["_auth/id", "ann"], "doc": "an author"}]));
+    let eve = [
+        rule("docs", "_auth", &["_auth/doc"], "true", &["query"]),
+        rule("audit", "_auth", &["*"], "true", &["audit"]),
+    ];
+    db.auth("eve", None, &eve);
+    db.root(&json!([{"_id": "doc", "code": "there"}]));
+    let ann = id_of(&db, "_auth/id", "ann");
+    for code in ["there", "absent"] {
+        let tx = json!([{"_id": "doc$it", "code": code, "title": "x"}]);
+        let request = json!({"tx": tx, "auth": ann}).to_string();
+        let trial = db
+            .database
+            .view("eve")
+            .unwrap()
+            .test_transact(&request)
+            .unwrap();
+        assert_eq!(trial.tempids, [], "{code}");
+        assert_eq!(trial.flakes, [], "{code}");
+        assert_eq!(trial.auth, ann.to_string(), "{code}");
+    }
+}
