@@ -80,6 +80,10 @@ impl Bench<'_> {
         let policy = &self.state.policy;
         let now_ms = self.now_ms();
         let writes = policy.permissions(self.auth, &Op::transact(), snapshot)?;
+        let asks_more = request.auth.is_some() || request.flakes.is_some();
+        if asks_more && !writes.may_do_anything() {
+            return Err(Error::denied("no role of this auth allows anything"));
+        }
         let budget = budget(self.clock, writes.steps_max());
         let auth = match &request.auth {
             None => self.auth,

@@ -130,7 +130,7 @@ fn with_flakes(db: &Db, auth: &str, query: &Value, flakes: &Value) -> Result<Str
 }
 
 /// The code of a refusal; none is given of an answer.
-fn code(told: Result<String, Error>) -> Option<&'static str> {
+fn code<T>(told: Result<T, Error>) -> Option<&'static str> {
     told.err().map(|error| error.code())
 }
 
@@ -266,5 +266,23 @@ fn an_auditor_is_told_no_subject_and_no_name_that_they_do_not_see() {
         assert_eq!(trial.tempids, [], "{code}");
         assert_eq!(trial.flakes, [], "{code}");
         assert_eq!(trial.auth, ann.to_string(), "{code}");
+    }
+}
+
+#[test]
+fn an_auth_that_lost_its_roles_is_told_nothing_of_its_keys() {
+    let db = writer();
+    let body = json!([{"_id": "doc$it", "key": "mine"}]).to_string();
+    let other = json!([{"_id": "doc$it", "key": "other"}]).to_string();
+    let once = |key: &str, body: &str| code(db.database.transact_once("ann", key, body));
+    assert_eq!(once("k", &body), None);
+    assert_eq!(once("k", &body), None);
+    db.root(&json!([{"_id": ["_auth/id", "ann"], "roles": null}]));
+    for (key, body) in [("k", &body), ("k", &other), ("free", &body)] {
+        let told = once(key, body);
+        assert!(
+            matches!(told, Some("db/no-permission" | "db/write-permission")),
+            "{told:?}"
+        );
     }
 }
