@@ -2,7 +2,7 @@
 //!
 //! 1. Root stays: its role, its rule, its auth's hold on the role, and the functions `true` and `false` (law 4).
 //! 2. A rule is whole: functions without parameters that compile, ops, and a target that exists (law 6).
-//! 3. What a rule uses is not taken away from under it.
+//! 3. What a rule or a spec uses is not taken away from under it.
 //! 4. `validAfter` only moves forward, `revoked` only becomes true, an effect is fixed when the rule is made.
 
 use std::collections::BTreeSet;
@@ -155,7 +155,7 @@ fn check_fixed(
     Ok(())
 }
 
-/// Point 3, for what is deleted: functions, predicates and collections that rules name.
+/// Point 3, for what is deleted: functions that specs use; functions, predicates and collections that rules name.
 fn check_gone(
     touched: &BTreeSet<SubjectId>,
     before: &dyn Facts,
@@ -173,6 +173,9 @@ fn check_gone(
         if after.exists(*s)? {
             continue;
         }
+        if name.is_none() {
+            check_specs_keep(*s, before, after)?;
+        }
         let users = match name {
             None => before.subject_list(user, ValueRef::Ref(*s))?,
             Some(name) => match before.value_list(*s, name)?.first() {
@@ -185,6 +188,29 @@ fn check_gone(
                 return Err(Error::InUse {
                     subject: *s,
                     why: format!("rule `{id}` uses it"),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A spec would go with its function, unseen, and let everything pass.
+fn check_specs_keep(
+    function: SubjectId,
+    before: &dyn Facts,
+    after: &dyn Facts,
+) -> Result<(), Error> {
+    for (spec, name) in [
+        (predicate::PREDICATE_SPEC, predicate::PREDICATE_NAME),
+        (predicate::PREDICATE_TX_SPEC, predicate::PREDICATE_NAME),
+        (predicate::COLLECTION_SPEC, predicate::COLLECTION_NAME),
+    ] {
+        for s in before.subject_list(spec, ValueRef::Ref(function))? {
+            if let Some(name) = text(s, name, after)? {
+                return Err(Error::InUse {
+                    subject: function,
+                    why: format!("the spec of `{name}` uses it"),
                 });
             }
         }

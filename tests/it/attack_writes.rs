@@ -286,3 +286,20 @@ fn an_auth_that_lost_its_roles_is_told_nothing_of_its_keys() {
         );
     }
 }
+
+#[test]
+fn a_spec_does_not_go_with_its_function() {
+    let db = office();
+    let positive = json!({"_id": "_fn$positive", "name": "positive", "code": "(< 0 (?o))"});
+    for (name, field) in [("doc/a", "spec"), ("doc/b", "txSpec")] {
+        db.root(&json!([positive, {"_id": "_predicate", "name": name, "type": "int", field: ["_fn$positive"]}]));
+        let gone = json!({"_id": ["_fn/name", "positive"], "_action": "delete"});
+        assert_eq!(db.refused("root", &json!([gone])).code(), "db/in-use");
+        db.root(&json!([{"_id": ["_predicate/name", name], "_action": "delete"}, gone]));
+    }
+    db.root(&json!([positive, {"_id": ["_collection/name", "team"], "spec": ["_fn$positive"]}]));
+    let gone = json!([{"_id": ["_fn/name", "positive"], "_action": "delete"}]);
+    assert_eq!(db.refused("root", &gone).code(), "db/in-use");
+    db.root(&json!([{"_id": ["_collection/name", "team"], "spec": null}]));
+    db.root(&gone);
+}
