@@ -6,7 +6,8 @@
 //!    transaction touches and leaves, on the state after.
 //! 3. They read with the eyes of root, like rules.
 //! 4. Only `true` passes: `false` and a fault do not.
-//! 5. The specs of the state after are asked, so one that a transaction makes or takes holds at once.
+//! 5. Where it fails by flakes that its author neither sent nor sees, the collection alone is told.
+//! 6. The specs of the state after are asked, so one that a transaction makes or takes holds at once.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use std::rc::Rc;
 use super::error::{Error, Problem, SpecKind};
 use super::ground::Ground;
 use crate::lang::{Context, Previous, Truth};
-use crate::model::{self, Facts, Flake, Op, PredicateId, SubjectId, Value};
+use crate::model::{self, Fact, Facts, Flake, Op, PredicateId, SubjectId, Value};
 use crate::policy::{Cause, Policy, StagedFlake};
 use crate::query::Pointer;
 use crate::schema::{Predicate, Spec};
@@ -163,8 +164,37 @@ impl Specs<'_> {
         if self.passes(spec, &context, self.ground.before)? {
             return Ok(());
         }
+        if !self.is_known(it)? {
+            let of = self.policy.schema().collection(it.collection);
+            let of = of.map_or("?", |it| &*it.name);
+            return Err(Error {
+                at: self.places.get(index).cloned(),
+                problem: Problem::Spec {
+                    kind: SpecKind::Transaction,
+                    message: format!("Predicate txSpec failed within collection: {of}."),
+                },
+            });
+        }
         let what = format!("Predicate txSpec failed for: {}.", it.name);
         Err(self.failed(SpecKind::Transaction, &what, spec, index))
+    }
+
+    /// Whether the author sent a flake of the predicate, or sees one of those that follow.
+    fn is_known(&self, it: &Predicate) -> Result<bool, Error> {
+        for StagedFlake { flake, cause } in
+            self.flakes.iter().filter(|staged| staged.flake.p == it.id)
+        {
+            let fact = Fact {
+                s: flake.s,
+                p: flake.p,
+                o: flake.o.borrow(),
+                t: self.ground.before.basis(),
+            };
+            if matches!(cause, Cause::Sent | Cause::Unchanged) || self.ground.sight.sees(fact)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn passes(&self, spec: &Spec, context: &Context<'_>, facts: &dyn Facts) -> Result<bool, Error> {

@@ -303,3 +303,35 @@ fn a_spec_does_not_go_with_its_function() {
     db.root(&json!([{"_id": ["_collection/name", "team"], "spec": null}]));
     db.root(&gone);
 }
+
+#[test]
+fn a_spec_does_not_tell_by_which_predicate_what_is_hidden_refers() {
+    let db = office();
+    db.root(&json!([
+        {"_id": "_fn$never", "name": "never", "code": "(== (count (flakes)) 0)"},
+        {"_id": "_predicate", "name": "doc/client", "type": "ref"}]));
+    db.auth(
+        "ann",
+        None,
+        &[
+            rule("teams", "team", &["*"], "true", &["transact", "query"]),
+            rule("keys", "doc", &["doc/key"], "true", &["query"]),
+        ],
+    );
+    db.root(&json!([{"_id": "team$t", "name": "alpha"}, {"_id": "doc", "key": "a", "client": "team$t"}]));
+    db.root(
+        &json!([{"_id": ["_predicate/name", "doc/client"], "txSpec": [["_fn/name", "never"]],
+        "txSpecDoc": "clients are for ever"}]),
+    );
+    let gone = json!([{"_id": ["team/name", "alpha"], "_action": "delete"}]);
+    let message = |auth: &str| {
+        let error = db.refused(auth, &gone);
+        assert_eq!(error.code(), "db/predicate-tx-spec");
+        error.message().to_owned()
+    };
+    assert_eq!(
+        message("ann"),
+        "Predicate txSpec failed within collection: doc."
+    );
+    assert!(message("root").contains("doc/client"));
+}
