@@ -335,3 +335,18 @@ fn a_spec_does_not_tell_by_which_predicate_what_is_hidden_refers() {
     );
     assert!(message("root").contains("doc/client"));
 }
+
+#[test]
+fn who_makes_the_database_look_at_every_block_pays_for_each() {
+    let db = office();
+    db.root(&json!([{"_id": "_auth", "id": "idle"}]));
+    let (idle, times) = (id_of(&db, "_auth/id", "idle"), 100_u64);
+    let fuel = |step: &str| {
+        let code = format!("#(count (get-all {idle} [\"{step}\"]))");
+        let items = vec![json!({"_id": "doc", "size": code}); usize::try_from(times).unwrap()];
+        db.root(&json!(items)).fuel.unwrap()
+    };
+    let indexed = fuel("doc/_owner");
+    let blocks = db.database.head().t.0;
+    assert!(fuel("_tx/_auth") >= indexed + times * blocks);
+}
