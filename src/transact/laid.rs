@@ -4,7 +4,8 @@
 //! 1. They pass every check that a transaction's do, as the one who asks: nobody sees more for facts that they could
 //!    not make true.
 //! 2. They are of the next block: their `t` follows the newest.
-//! 3. A flake of a subject that exists is of one that the author sees; any other subject is new. So is a tag: where a
+//! 3. What follows from a rename is laid with them, as far as it is not among them; texts in them have the new names.
+//! 4. A flake of a subject that exists is of one that the author sees; any other subject is new. So is a tag: where a
 //!    transaction names one, and so tells its author nothing, a flake has its number, which anyone can count up to.
 //!
 //! Shape: an array of `[s, p, o, t, op, null]`, as receipts have them.
@@ -13,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Checked, checked};
 use super::error::{Error, Problem};
+use super::followed::followed;
 use super::ground::Ground;
 use super::resolved::numbered;
+use super::rewrite::Said;
 use super::staged::{Laid, laid};
 use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::{collection, first_number, predicate};
@@ -63,7 +66,8 @@ pub fn lay(flakes: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Checked, 
         at,
     });
     let staged = laid(list.collect(), ground.before, ground.policy.schema())?;
-    checked(staged, ground.before.basis().next(), ground)
+    let followed = followed(staged, Said::After, ground)?;
+    checked(followed, ground.before.basis().next(), ground)
 }
 
 fn flake(json: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Flake, Error> {
@@ -182,13 +186,17 @@ fn check_tags(
             Some(id) if is_new => Some((*id).clone()),
             _ => ground.before.value_list(tag, predicate::TAG_ID)?.pop(),
         };
-        let own = match &id {
-            Some(Value::String(id)) => id
-                .strip_prefix(&*it.name)
-                .and_then(|rest| rest.strip_prefix(':')),
+        let parts = match &id {
+            Some(Value::String(id)) => id.split_once(':'),
             _ => None,
         };
-        if own.is_none_or(str::is_empty) || (is_new && it.restrict_tag) {
+        let schema = ground.policy.schema();
+        let is_own = parts.is_some_and(|(of, own)| {
+            let named = schema.predicate_named(of).map(|it| it.id);
+            // Where the predicate is renamed among the flakes, a new tag has the name that it gets.
+            !own.is_empty() && (named == Some(it.id) || (is_new && named.is_none()))
+        });
+        if !is_own || (is_new && it.restrict_tag) {
             let why = format!("this is no tag of `{}`", it.name);
             return Err(Error::invalid(&at.index(2), why));
         }
