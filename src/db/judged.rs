@@ -89,19 +89,13 @@ impl Stage<'_> {
         let sight = View::new(reads, Arc::clone(policy.schema()), &after, now_ms, &told);
         visible.extend(seen(&flakes, FlakeOp::Assert, &sight)?);
         visible.sort();
-        let mut shown = Vec::new();
-        for (text, tempid) in tempids {
-            let (Tempid::One(s) | Tempid::Range(s, _)) = tempid;
-            if sight.exists(s)? {
-                shown.push((text, tempid));
-            }
-        }
+        let tempids = shown(tempids, &sight)?;
         drop(sight);
         let name = name_of(auth, &after)?;
         Ok(Judged {
             flakes,
             policy,
-            tempids: shown,
+            tempids,
             visible,
             name,
             is_root: writes.is_root(),
@@ -126,6 +120,24 @@ pub(super) fn seen(flakes: &[Flake], op: FlakeOp, sight: &View<'_>) -> Result<Ve
         }
     }
     Ok(seen)
+}
+
+/// The tempids of which a view shows what they became.
+pub(super) fn shown(
+    tempids: Vec<(String, Tempid)>,
+    sight: &View<'_>,
+) -> Result<Vec<(String, Tempid)>, Error> {
+    let mut shown = Vec::new();
+    for (text, tempid) in tempids {
+        let (first, last) = match tempid {
+            Tempid::One(s) => (s, s),
+            Tempid::Range(first, last) => (first, last),
+        };
+        if sight.exists(first)? && sight.exists(last)? {
+            shown.push((text, tempid));
+        }
+    }
+    Ok(shown)
 }
 
 /// What is said of a block.

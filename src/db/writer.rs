@@ -322,9 +322,14 @@ impl Group {
                     .as_ref()
                     .map(|once| once.key(auth, transaction.text));
                 let made = match &key {
-                    Some(key) => key.block(&self.facts, now_ms)?,
-                    None => None,
+                    Some(key) => key.block(&self.facts, now_ms),
+                    None => Ok(None),
                 };
+                // Law 1: what is not judged again is told to no auth that may do nothing.
+                if !matches!(made, Ok(None)) && !writes.may_do_anything() {
+                    return Err(Error::denied("no role of this auth allows anything"));
+                }
+                let made = made?;
                 let mut receipt = if let Some(t) = made {
                     self.receipt(auth, t, &transaction, now_ms, budget)?
                 } else {

@@ -30,6 +30,13 @@ pub mod collection {
     pub const TOKEN: CollectionId = CollectionId::constant(10);
 }
 
+/// Whether what has a value of this predicate is found by looking at every block, for there is no index of it.
+/// Whoever looks pays for that.
+pub const fn is_walked(p: PredicateId) -> bool {
+    use predicate::{BLOCK_HASH, BLOCK_PREV_HASH, TX_AUTH, TX_ID};
+    matches!(p, BLOCK_HASH | BLOCK_PREV_HASH | TX_ID | TX_AUTH)
+}
+
 /// System predicates.
 #[allow(
     missing_docs,

@@ -322,15 +322,15 @@ impl Stager<'_> {
         {
             self.taken_in.insert(*to);
         }
+        let old = is_again.then(|| Flake {
+            op: Op::Retract,
+            ..flake.clone()
+        });
         // What was sent is judged first, so that a refusal does not tell whether there was a value.
-        if is_again {
-            let old = Flake {
-                op: Op::Retract,
-                ..flake.clone()
-            };
+        self.push(flake, cause, at)?;
+        if let Some(old) = old {
             self.push(old, Cause::Implied, at)?;
         }
-        self.push(flake, cause, at)?;
         for old in replaced {
             self.retract(s, it.id, old, Cause::Implied, at)?;
         }
@@ -372,7 +372,13 @@ impl Stager<'_> {
 
     /// Deletes what component refs that went referred to, and what they in turn are made of.
     fn cascade(&mut self) -> Result<Option<Error>, Error> {
-        let sent = self.flakes.len();
+        let mut used = BTreeSet::new();
+        for StagedFlake { flake, .. } in &self.flakes {
+            if flake.op == Op::Assert {
+                used.insert(flake.s);
+                used.extend(flake.o.borrow().as_ref());
+            }
+        }
         let mut late = None;
         let mut next = 0;
         while let Some((s, at)) = self.orphans.get(next).cloned() {
@@ -380,11 +386,7 @@ impl Stager<'_> {
             if self.taken_in.contains(&s) || self.deleted.contains(&s) {
                 continue;
             }
-            let uses = |staged: &StagedFlake| {
-                staged.flake.op == Op::Assert
-                    && (staged.flake.s == s || staged.flake.o == Value::Ref(s))
-            };
-            if self.flakes.iter().take(sent).any(uses) {
+            if used.contains(&s) {
                 late.get_or_insert_with(|| dangling(&at));
             }
             self.delete(s, &at)?;

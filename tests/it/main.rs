@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
+//! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -28,6 +29,7 @@
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
 mod attack;
+mod attack_writes;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
