@@ -20,6 +20,7 @@
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -51,6 +52,7 @@ mod mint;
 mod model;
 mod noise;
 mod oracle;
+mod renames;
 mod stats;
 mod support;
 mod threads;
