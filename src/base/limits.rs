@@ -68,6 +68,26 @@ pub const WHERE_TERMS_MAX: usize = 64;
 /// Bytes of a `where` string.
 pub const WHERE_BYTES_MAX: usize = 8 * 1024;
 
+/// A line of what is imported, or an item of an array, bytes: the largest transaction, written at greater length.
+pub const IMPORT_LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
+
+/// Items that an import puts into one transaction: a smaller one costs more a flake, and half of what a transaction
+/// may have leaves room for what an item turns out to be.
+pub const IMPORT_CHUNK_ITEMS_MAX: usize = 5_000;
+
+/// Values that an import puts into one transaction: each may replace another and make a tag, three flakes in all.
+pub const IMPORT_CHUNK_VALUES_MAX: usize = 30_000;
+
+/// The text that an import puts into one transaction, bytes.
+pub const IMPORT_CHUNK_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// Values that an import under an auth's rules puts into one transaction: each may be judged twice, by as many steps
+/// as a rule may take.
+pub const IMPORT_JUDGED_VALUES_MAX: usize = 500;
+
+/// Named tempids of one import: what is kept of each is a hash and an id, in half a gigabyte for all.
+pub const IMPORT_NAMES_MAX: usize = 10_000_000;
+
 /// Transactions that wait for the writer; more are told to come back.
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 
@@ -138,6 +158,9 @@ const _: () = {
     assert!(RULE_NODES_MAX <= RULE_EXPANDED_NODES_MAX);
     assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
     assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
+    assert!(IMPORT_CHUNK_ITEMS_MAX * 2 <= TRANSACTION_ITEMS_MAX);
+    assert!(IMPORT_CHUNK_VALUES_MAX * 3 <= COMMIT_FLAKES_MAX);
+    assert!(IMPORT_JUDGED_VALUES_MAX <= IMPORT_CHUNK_VALUES_MAX);
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);

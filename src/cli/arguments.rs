@@ -26,6 +26,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Serve the databases of a data folder over HTTP
     Serve(ServeArguments),
+    /// Import items and transactions from a file, and go on where an import of it was stopped
+    Import(ImportArguments),
     /// Make tokens
     Token {
         #[command(subcommand)]
@@ -80,6 +82,30 @@ pub(super) struct ServeArguments {
         default_value = "auto"
     )]
     pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// JSON lines, each an item or a transaction, or one array of items; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The data folder; it is made if it is not there
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The database that takes it
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The `_auth/id` of who writes it, by whose rules each value is judged; root if it is left out
+    #[arg(long = "as", value_name = "AUTH")]
+    pub(super) r#as: Option<String>,
+    /// Print what it came to as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

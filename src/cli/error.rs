@@ -29,6 +29,22 @@ pub(super) enum Error {
     /// `--demo` on a folder with half of another version's demonstration.
     #[error("`{}` holds part of another version's demonstration: take a fresh data folder", .0.display())]
     OtherDemo(PathBuf),
+    /// A file that cannot be read.
+    #[error("cannot read `{}`: {why}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: io::Error,
+    },
+    /// An import was refused or failed.
+    #[error("`{}`, {stopped}; {} items before it were imported", path.display(), stopped.imported.items)]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        stopped: Box<db::ImportStopped>,
+    },
     /// Standard output is closed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -39,7 +55,8 @@ impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
-            Self::NotForDemo(_) | Self::OtherDemo(_) => Exit::Usage,
+            Self::Import { stopped, .. } => stopped.error.kind().into(),
+            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Input { .. } => Exit::Usage,
             Self::Output(_) => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)

@@ -6,6 +6,8 @@ mod arguments;
 mod demo;
 mod error;
 mod exit;
+mod import;
+mod progress;
 mod run;
 mod seconds;
 mod serve;

@@ -22,7 +22,7 @@ use crate::policy::Policy;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
-use crate::transact::parse;
+use crate::transact::{Parsed, parse};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -310,6 +310,25 @@ impl Database {
             parsed,
             text: digest,
             bytes: text.len(),
+        };
+        match self.ask(author, work)? {
+            Done::Transacted(receipt) => Ok(*receipt),
+            Done::Granted(_) => Err(Error::internal("the writer answered something else")),
+        }
+    }
+
+    /// Makes a transaction that is parsed already; `text` is the digest of its text, and `bytes` its length.
+    pub(super) fn transact_parsed(
+        &self,
+        author: Author,
+        parsed: Parsed,
+        text: Digest,
+        bytes: usize,
+    ) -> Result<Receipt, Error> {
+        let work = Work::Transact {
+            parsed,
+            text,
+            bytes,
         };
         match self.ask(author, work)? {
             Done::Transacted(receipt) => Ok(*receipt),

@@ -65,6 +65,12 @@ impl Error {
         self
     }
 
+    /// The same, about another place.
+    pub(super) fn with_at(mut self, at: String) -> Self {
+        self.at = Some(at);
+        self
+    }
+
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, "db/unavailable", message)
     }

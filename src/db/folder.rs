@@ -74,6 +74,21 @@ impl Folder {
         &self.inner.database
     }
 
+    /// The database that a name means.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub fn database_named(&self, name: &str) -> Result<&Database, Error> {
+        if self.is_named(Some(name)) {
+            return Ok(&self.inner.database);
+        }
+        Err(Error::new(
+            ErrorKind::NotFound,
+            "db/not-found",
+            "there is no such database",
+        ))
+    }
+
     /// Whether nothing was ever written to the database but its bootstrap.
     pub fn is_fresh(&self) -> bool {
         self.inner.database.head().t == T(1)

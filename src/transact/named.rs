@@ -20,6 +20,8 @@ pub(super) struct Named<'s> {
     pub(super) items: Vec<NamedItem<'s>>,
     /// The tempids, in the order in which they are first used as an `_id`.
     pub(super) temps: Vec<Temp>,
+    /// For a part of a longer work, the tempids that are subjects already.
+    pub(super) subjects: Option<&'s BTreeMap<String, SubjectId>>,
 }
 
 /// A new subject, or one that an upsert finds.
@@ -81,10 +83,11 @@ struct Namer<'s> {
 }
 
 /// Looks up every name.
-pub(super) fn named<'s>(parsed: &Parsed, schema: &'s Schema) -> Result<Named<'s>, Error> {
+pub(super) fn named<'s>(parsed: &'s Parsed, schema: &'s Schema) -> Result<Named<'s>, Error> {
     let named = Named {
         items: Vec::new(),
         temps: Vec::new(),
+        subjects: parsed.known.as_ref(),
     };
     let mut namer = Namer {
         schema,
@@ -141,7 +144,11 @@ impl<'s> Namer<'s> {
         let (id, collection) = match id {
             ParsedId::Temp(text) => {
                 let (of, is_named) = self.temp_collection(&text, &at_id)?;
-                (NamedId::Temp(self.temp(text, of, is_named, at)), of)
+                let known = self.named.subjects.filter(|_| is_named);
+                match known.and_then(|known| known.get(&text)) {
+                    Some(s) => (NamedId::Subject(*s), s.collection()),
+                    None => (NamedId::Temp(self.temp(text, of, is_named, at)), of),
+                }
             }
             ParsedId::Subject(raw) => {
                 let Some(subject) = SubjectId::from_raw(raw) else {

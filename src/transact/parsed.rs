@@ -3,13 +3,33 @@
 //! Shape: an array of objects, each with `_id` (a tempid, a subject's id, or a two-tuple), perhaps `_action`, and
 //! at least one predicate unless it deletes. `_meta` is ignored.
 
+use std::collections::BTreeMap;
+
 use super::error::{Error, Problem};
+use crate::model::SubjectId;
 use crate::query::{Json, Pointer};
 
 /// A body that has the shape of a transaction.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(super) items: Vec<ParsedItem>,
+    /// For a part of a longer work, the named tempids that came to be subjects in earlier parts.
+    pub(super) known: Option<BTreeMap<String, SubjectId>>,
+}
+
+impl Parsed {
+    /// A part of a longer work: items that are read already, in which the tempids of earlier parts mean these subjects.
+    ///
+    /// # Errors
+    /// `Shape`.
+    pub fn of(
+        items: impl IntoIterator<Item = Json>,
+        known: BTreeMap<String, SubjectId>,
+    ) -> Result<Self, Error> {
+        let items = parsed_items(items)?;
+        let known = Some(known);
+        Ok(Self { items, known })
+    }
 }
 
 /// One item of a transaction.
@@ -54,12 +74,16 @@ pub fn parse(text: &str) -> Result<Parsed, Error> {
     let Json::Array(items) = json else {
         return Err(Error::shape(&root, "a transaction is an array of objects"));
     };
-    let items = items
-        .into_iter()
-        .enumerate()
+    let items = parsed_items(items)?;
+    Ok(Parsed { items, known: None })
+}
+
+fn parsed_items(items: impl IntoIterator<Item = Json>) -> Result<Vec<ParsedItem>, Error> {
+    let root = Pointer::root();
+    let items = items.into_iter().enumerate();
+    items
         .map(|(index, json)| item(json, root.index(index)))
-        .collect::<Result<Vec<_>, Error>>()?;
-    Ok(Parsed { items })
+        .collect()
 }
 
 /// Checks the shape of one item.

@@ -58,6 +58,8 @@ struct Resolver<'a, 's> {
     subjects: Vec<SubjectId>,
     /// Named tempids.
     named: BTreeMap<String, SubjectId>,
+    /// For a part of a longer work, the tempids that are subjects already.
+    known: Option<&'s BTreeMap<String, SubjectId>>,
     next: BTreeMap<CollectionId, u64>,
     tags: BTreeMap<String, SubjectId>,
     made: Vec<(SubjectId, String)>,
@@ -76,6 +78,7 @@ pub(super) fn resolved<'s>(
         schema,
         subjects: Vec::new(),
         named: BTreeMap::new(),
+        known: named.subjects,
         next: BTreeMap::new(),
         tags: BTreeMap::new(),
         made: Vec::new(),
@@ -269,11 +272,12 @@ impl<'s> Resolver<'_, 's> {
     fn reference(&self, json: Json, at: &Pointer) -> Result<ResolvedValue, Error> {
         let found = match &json {
             Json::String(text) => {
-                let Some(s) = self.named.get(text) else {
-                    let why = format!("tempid `{text}` is the `_id` of no item");
-                    return Err(Error::invalid(at, why));
-                };
-                Some(*s)
+                let known = || self.known.and_then(|known| known.get(text));
+                match (self.named.get(text), known()) {
+                    (Some(s), _) => Some(*s),
+                    (None, Some(s)) => self.seen(*s)?,
+                    (None, None) => return Err(self.undefined(text, at)),
+                }
             }
             Json::Int(_) | Json::UInt(_) | Json::Array(_) => {
                 identity(&json, at, self.schema, self.sight).map_err(unidentified)?
@@ -282,6 +286,14 @@ impl<'s> Resolver<'_, 's> {
             _ => return Ok(ResolvedValue::Json(json)),
         };
         found.map(ResolvedValue::Ref).ok_or_else(|| absent(at))
+    }
+
+    fn undefined(&self, tempid: &str, at: &Pointer) -> Error {
+        let of = match self.known {
+            None => "no item",
+            Some(_) => "no item before this transaction or in it",
+        };
+        Error::invalid(at, format!("tempid `{tempid}` is the `_id` of {of}"))
     }
 
     /// The tag that a text means: its short name, or its full id.
