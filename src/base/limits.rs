@@ -88,6 +88,12 @@ pub const IMPORT_JUDGED_VALUES_MAX: usize = 500;
 /// Named tempids of one import: what is kept of each is a hash and an id, in half a gigabyte for all.
 pub const IMPORT_NAMES_MAX: usize = 10_000_000;
 
+/// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
+pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
+
+/// An idempotency key, bytes: a uuid has 36.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Transactions that wait for the writer; more are told to come back.
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 

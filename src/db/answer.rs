@@ -1,7 +1,7 @@
 //! What comes back: an answer to a query, the receipt of a transaction, a token.
 
 use crate::model::{Flake, SubjectId, T};
-pub use crate::transact::Tempid;
+pub use crate::transact::{Tempid, Warning};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,12 @@ pub struct Receipt {
     pub bytes: usize,
     /// The flakes, by subject, predicate and object.
     pub flakes: Vec<Flake>,
+    /// What its author should know of, in the request's order.
+    pub warnings: Vec<Warning>,
     /// The steps it took; told to root alone (law 15).
     pub fuel: Option<u64>,
+    /// Whether the transaction was made earlier, under the same idempotency key, and this is its receipt again.
+    pub is_repeat: bool,
 }
 
 /// A token that was minted.

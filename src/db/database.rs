@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::Receipt;
+use super::answer::{Receipt, Tempid};
 use super::error::{Error, ErrorKind};
 use super::mint;
+use super::once::{Once, tempids_of};
 use super::state::{Author, State};
 use super::view::View;
-use super::writer::{Done, Job, Work, Writer, random};
+use super::writer::{Done, Job, Transaction, Work, Writer, random};
 use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
@@ -189,6 +190,20 @@ impl Database {
         self.transact_by(Author::Auth(auth), text)
     }
 
+    /// Makes a transaction as an auth, once: the same text under the same key gets the first receipt again, for a day.
+    ///
+    /// # Errors
+    /// As [`Database::transact_as`]; `Conflict` if the key was used with another text.
+    pub fn transact_once(
+        &self,
+        auth: impl Into<AuthName>,
+        key: &str,
+        text: &str,
+    ) -> Result<Receipt, Error> {
+        let auth = self.auth(auth)?;
+        self.transact_under(Author::Auth(auth), Some(Once::client(key)?), text)
+    }
+
     /// What root sees, at the newest state of each query.
     pub fn root(&self) -> RootView {
         RootView {
@@ -299,6 +314,15 @@ impl Database {
     }
 
     pub(super) fn transact_by(&self, author: Author, text: &str) -> Result<Receipt, Error> {
+        self.transact_under(author, None, text)
+    }
+
+    pub(super) fn transact_under(
+        &self,
+        author: Author,
+        once: Option<Once>,
+        text: &str,
+    ) -> Result<Receipt, Error> {
         if text.len() > BODY_BYTES_MAX {
             let kind = ErrorKind::Limit(super::error::LimitKind::Body);
             let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
@@ -306,34 +330,52 @@ impl Database {
         }
         let parsed = parse(text)?;
         let digest = Digest(Sha256::digest(text.as_bytes()).into());
-        let work = Work::Transact {
+        let work = Transaction {
             parsed,
             text: digest,
             bytes: text.len(),
+            once,
+            nonce: None,
+            said: Vec::new(),
         };
-        match self.ask(author, work)? {
+        match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
             Done::Granted(_) => Err(Error::internal("the writer answered something else")),
         }
     }
 
-    /// Makes a transaction that is parsed already; `text` is the digest of its text, and `bytes` its length.
-    pub(super) fn transact_parsed(
+    /// Makes a part of an import; `text` is the digest of all of it so far, and `bytes` the length of the part.
+    pub(super) fn transact_part(
         &self,
         author: Author,
         parsed: Parsed,
         text: Digest,
         bytes: usize,
     ) -> Result<Receipt, Error> {
-        let work = Work::Transact {
+        let work = Transaction {
             parsed,
             text,
             bytes,
+            once: Some(Once::Import(text)),
+            nonce: None,
+            said: Vec::new(),
         };
-        match self.ask(author, work)? {
+        match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
             Done::Granted(_) => Err(Error::internal("the writer answered something else")),
         }
+    }
+
+    /// What the tempids of a part of an import came to, if it was made.
+    pub(super) fn part_made(
+        &self,
+        author: &Author,
+        text: Digest,
+    ) -> Result<Option<Vec<(String, Tempid)>>, Error> {
+        let state = self.state();
+        let key = Once::Import(text).key(author.auth(), text);
+        let made = key.block(&state.snapshot, self.inner.clock.now_ms())?;
+        made.map(|t| tempids_of(&state.snapshot, t)).transpose()
     }
 
     pub(super) fn grant_by(

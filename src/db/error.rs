@@ -203,12 +203,27 @@ impl From<policy::Error> for Error {
 
 impl From<transact::Error> for Error {
     fn from(error: transact::Error) -> Self {
-        use transact::Problem;
+        use crate::lang::Fault;
+        use transact::{Problem, SpecKind};
         let message = error.to_string();
         let made = match error.problem {
             Problem::Json(error) => return error.into(),
             Problem::Shape(_) => Self::new(ErrorKind::Invalid, "db/invalid-transaction", message),
             Problem::Invalid(_) => Self::new(ErrorKind::Invalid, "db/invalid-tx", message),
+            Problem::Fault(Fault::Stale) => {
+                Self::new(ErrorKind::Conflict, "db/validation-error", message)
+            }
+            Problem::Function(_) | Problem::Fault(_) => {
+                Self::new(ErrorKind::Invalid, "db/invalid-fn", message)
+            }
+            Problem::Spec { kind, .. } => {
+                let code = match kind {
+                    SpecKind::Predicate => "db/predicate-spec",
+                    SpecKind::Transaction => "db/predicate-tx-spec",
+                    SpecKind::Collection => "db/collection-spec",
+                };
+                Self::new(ErrorKind::Invalid, code, message)
+            }
             Problem::Denied(_) => Self::new(ErrorKind::Denied, "db/write-permission", message),
             Problem::Unique(_) => Self::new(ErrorKind::Conflict, "db/unique", message),
             Problem::Schema(error) => error.into(),

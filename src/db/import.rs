@@ -10,7 +10,7 @@
 
 use std::{fmt, io};
 
-use super::answer::{Receipt, Tempid};
+use super::answer::Tempid;
 use super::database::{AuthName, Database};
 use super::error::{Error, ErrorKind};
 use super::import_chunk::{Bounds, Chunk, Place, Running, Weight};
@@ -19,7 +19,7 @@ use super::import_read::{Piece, PieceKind, Pieces};
 use super::state::Author;
 use crate::model::system::ROOT_AUTH;
 use crate::query::Json;
-use crate::transact::Parsed;
+use crate::transact::{Functions, Parsed, Part};
 use crate::{query, transact};
 
 /// How far an import is.
@@ -123,6 +123,7 @@ impl Database {
             names: Names::default(),
             imported: Imported::default(),
             record: Record::None,
+            is_behind: false,
         };
         import.run(Pieces::new(input))
     }
@@ -149,6 +150,8 @@ struct Import<'d, H> {
     names: Names,
     imported: Imported,
     record: Record,
+    /// Whether a transaction was made, so that nothing behind it was made before.
+    is_behind: bool,
 }
 
 /// A piece whose JSON is read.
@@ -243,7 +246,7 @@ impl<H: FnMut(&Imported)> Import<'_, H> {
         self.running.add(text);
         let place = Place { line, index: None };
         self.chunk.add(item, place, &weight, text.len());
-        Ok(())
+        self.skip_if_made()
     }
 
     /// An array on a line of its own is a transaction of its own.
@@ -259,7 +262,40 @@ impl<H: FnMut(&Imported)> Import<'_, H> {
             self.chunk.add(item, place, &Weight::default(), bytes);
             bytes = 0;
         }
+        self.skip_if_made()?;
         self.send()
+    }
+
+    /// Drops what was gathered if it was made before, and keeps its tempids.
+    ///
+    /// INVARIANT(import-key): a part is made only when all before it was. So the end of any part that was made tells
+    /// of all up to there, however it was cut.
+    fn skip_if_made(&mut self) -> Result<(), Refused> {
+        if self.is_behind || self.chunk.is_empty() {
+            return Ok(());
+        }
+        let digest = self.running.digest();
+        let made = self.database.part_made(&self.author, digest);
+        let Some(tempids) = made.map_err(|error| located(error, self.chunk.places()))? else {
+            return Ok(());
+        };
+        let chunk = std::mem::take(&mut self.chunk);
+        self.keep(&tempids, chunk.places())?;
+        let items = counted(chunk.len());
+        self.imported.items += items;
+        self.imported.skipped += items;
+        (self.told)(&self.imported);
+        Ok(())
+    }
+
+    fn keep(&mut self, tempids: &[(String, Tempid)], places: &[Place]) -> Result<(), Refused> {
+        for (name, tempid) in tempids {
+            if let Tempid::One(s) = tempid {
+                let kept = self.names.keep(name, *s);
+                kept.map_err(|error| located(error, places))?;
+            }
+        }
+        Ok(())
     }
 
     /// The record before what was exported.
@@ -302,30 +338,39 @@ impl<H: FnMut(&Imported)> Import<'_, H> {
         let chunk = std::mem::take(&mut self.chunk);
         let (items, bytes) = (chunk.len(), chunk.bytes());
         let places = chunk.places().to_vec();
-        let known = self.names.used_in(chunk.items());
+        let part = Part {
+            known: self.names.used_in(chunk.items()),
+            // An export tells values, and no functions that give them.
+            functions: match self.record {
+                Record::None => Functions::Evaluated,
+                Record::Begun | Record::Ended => Functions::Literal,
+            },
+        };
         let digest = self.running.digest();
-        let made = Parsed::of(chunk.into_items(), known)
+        let made = Parsed::part(chunk.into_items(), part)
             .map_err(|error: transact::Error| Error::from(error))
             .and_then(|parsed| {
                 self.database
-                    .transact_parsed(self.author.clone(), parsed, digest, bytes)
+                    .transact_part(self.author.clone(), parsed, digest, bytes)
             });
-        let Receipt {
-            tempids, flakes, ..
-        } = made.map_err(|error| located(error, &places))?;
-        let told = |error| located(error, &places);
-        for (name, tempid) in &tempids {
-            if let Tempid::One(s) = tempid {
-                self.names.keep(name, *s).map_err(told)?;
-            }
-        }
-        let counted = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let receipt = made.map_err(|error| located(error, &places))?;
+        self.keep(&receipt.tempids, &places)?;
         self.imported.items += counted(items);
-        self.imported.transactions += 1;
-        self.imported.flakes += counted(flakes.len());
+        if receipt.is_repeat {
+            // Another import of the same text is under way.
+            self.imported.skipped += counted(items);
+        } else {
+            self.is_behind = true;
+            self.imported.transactions += 1;
+            self.imported.flakes += counted(receipt.flakes.len());
+        }
         (self.told)(&self.imported);
         Ok(())
     }
+}
+
+fn counted(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// The lines that a refused transaction's error is about, and its place within the line.

@@ -16,13 +16,15 @@ mod import;
 mod import_chunk;
 mod import_names;
 mod import_read;
+mod judged;
 mod mint;
+mod once;
 mod session;
 mod state;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid};
+pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
 pub use database::{AuthName, Database, Options};
 pub use demo_load::{Loaded, load_demo};
 pub use error::{Error, ErrorKind, LimitKind};

@@ -6,6 +6,7 @@ use super::answer::{Answer, Minted, Receipt};
 use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::mint::Request;
+use super::once::Once;
 use super::state::{Author, State, budget};
 use super::view::View;
 use crate::model::SubjectId;
@@ -74,6 +75,16 @@ impl Session {
     /// As [`Database::transact`].
     pub fn transact(&self, body: &str) -> Result<Receipt, Error> {
         self.database.transact_by(self.author.clone(), body)
+    }
+
+    /// Makes a transaction once: the same body under the same key gets the first receipt again, for a day.
+    ///
+    /// # Errors
+    /// As [`Database::transact_once`].
+    pub fn transact_once(&self, key: &str, body: &str) -> Result<Receipt, Error> {
+        let once = Some(Once::client(key)?);
+        self.database
+            .transact_under(self.author.clone(), once, body)
     }
 
     /// Mints a token.

@@ -117,6 +117,15 @@ impl Author {
     }
 }
 
+/// An auth's `_auth/id`, or its subject id if it has none.
+pub(super) fn name_of(auth: SubjectId, facts: &dyn Facts) -> Result<String, Error> {
+    let names = facts.value_list(auth, predicate::AUTH_ID)?;
+    Ok(match names.into_iter().next() {
+        Some(Value::String(name)) => name.to_string(),
+        _ => auth.to_string(),
+    })
+}
+
 /// `validAfter` is whole seconds, rounded up.
 pub(super) fn whole_seconds_up(ms: i64) -> i64 {
     ms.div_euclid(1_000)

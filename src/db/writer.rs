@@ -6,6 +6,7 @@
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
 //! 4. After a failed commit nothing is written until the database is opened again; reads go on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -15,30 +16,43 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
 use super::error::{Error, ErrorKind};
+use super::judged::{Judged, Stage, said_of};
 use super::mint;
+use super::once::{Again, Key, Once};
 use super::state::{Author, State, budget};
 use crate::base::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
-use crate::model::system::predicate;
 use crate::model::{
-    Commit, Digest, Fact, Facts, Flake, Head, Incarnation, Op as FlakeOp, Overlay, SubjectId, Value,
+    Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
 };
-use crate::policy::{Op, Policy, View};
+use crate::policy::{Op, Policy};
 use crate::replica::{Placement, Sequencer};
-use crate::store::{Sealed, Snapshot, Store, seal};
-use crate::transact::{Checked, Ground, Parsed, Tempid, transact};
+use crate::store::{Sealed, Snapshot, Store, header_flakes, seal};
+use crate::transact::Parsed;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A transaction: its parsed form, and the SHA-256 and length of its text.
-    Transact {
-        parsed: Parsed,
-        text: Digest,
-        bytes: usize,
-    },
+    /// A transaction.
+    Transact(Box<Transaction>),
     /// A token that has a record.
     Mint { request: mint::Request, id: String },
+}
+
+/// A transaction, parsed, and what its commit keeps of the request.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) parsed: Parsed,
+    /// The SHA-256 of its text.
+    pub(super) text: Digest,
+    /// The length of its text.
+    pub(super) bytes: usize,
+    /// Under which key it is made once.
+    pub(super) once: Option<Once>,
+    /// What the transaction's id is made of, beside author and text. Without one, making it twice writes twice.
+    pub(super) nonce: Option<i64>,
+    /// What the engine says of it on the block's own subject.
+    pub(super) said: Vec<(PredicateId, Value)>,
 }
 
 /// What came of it.
@@ -71,6 +85,8 @@ struct Group {
     policy: Arc<Policy>,
     head: Head,
     blocks: Vec<Sealed>,
+    /// The receipts of what was made under a key, by block: it is not in the log before the group is.
+    once: BTreeMap<T, Receipt>,
 }
 
 /// How long the writer waits for a group to fill, at most. A commit takes milliseconds, and callers that were just
@@ -96,6 +112,7 @@ impl Writer {
             policy: Arc::clone(&state.policy),
             head: self.store.head(),
             blocks: Vec::new(),
+            once: BTreeMap::new(),
         };
         let previous = group.head;
         let mut done = Vec::new();
@@ -170,7 +187,7 @@ fn gather(first: Job, jobs: &Receiver<Job>, expected: usize) -> Vec<Job> {
 impl Work {
     fn bytes(&self) -> usize {
         match self {
-            Self::Transact { bytes, .. } => *bytes,
+            Self::Transact(transaction) => transaction.bytes,
             Self::Mint { .. } => 0,
         }
     }
@@ -199,83 +216,101 @@ impl Group {
                     let mut flakes = mint::record(&grant, &id, &self.facts)?;
                     flakes.sort();
                     let text = Digest(Sha256::digest(id.as_bytes()).into());
-                    self.seal(auth, text, now_ms, flakes, incarnation)?;
+                    let id = id_of(auth, &random()?, &text);
+                    self.seal(auth, id, now_ms, flakes, incarnation)?;
                 }
                 Ok(Done::Granted(grant))
             }
-            Work::Transact {
-                parsed,
-                text,
-                bytes,
-            } => {
-                let receipt =
-                    self.transact(auth, &parsed, text, bytes, incarnation, now_ms, budget)?;
+            Work::Transact(transaction) => {
+                let key = transaction
+                    .once
+                    .as_ref()
+                    .map(|once| once.key(auth, transaction.text));
+                let made = match &key {
+                    Some(key) => key.block(&self.facts, now_ms)?,
+                    None => None,
+                };
+                let receipt = if let Some(t) = made {
+                    self.receipt(auth, t, transaction.bytes, now_ms, budget)?
+                } else {
+                    let key = key.as_ref();
+                    self.transact(auth, *transaction, key, incarnation, now_ms, budget)?
+                };
                 Ok(Done::Transacted(Box::new(receipt)))
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "who, what, and when")]
+    /// The receipt of what was made before.
+    fn receipt(
+        &self,
+        auth: SubjectId,
+        t: T,
+        bytes: usize,
+        now_ms: i64,
+        budget: &Budget,
+    ) -> Result<Receipt, Error> {
+        if let Some(receipt) = self.once.get(&t) {
+            return Ok(Receipt {
+                is_repeat: true,
+                ..receipt.clone()
+            });
+        }
+        let again = Again {
+            facts: &self.facts,
+            policy: &self.policy,
+            auth,
+            now_ms,
+            budget,
+        };
+        again.receipt(t, bytes)
+    }
+
     fn transact(
         &mut self,
         auth: SubjectId,
-        parsed: &Parsed,
-        text: Digest,
-        bytes: usize,
+        transaction: Transaction,
+        key: Option<&Key>,
         incarnation: Incarnation,
         now_ms: i64,
         budget: &Budget,
     ) -> Result<Receipt, Error> {
-        let writes = self
-            .policy
-            .permissions(auth, &Op::transact(), &self.facts)?;
-        let reads = self.policy.permissions(auth, &Op::query(), &self.facts)?;
-        let is_root = writes.is_root();
-        let schema = Arc::clone(self.policy.schema());
-        let (checked, gone) = {
-            let sight = View::new(reads, schema, &self.facts, now_ms, budget);
-            let ground = Ground {
-                before: &self.facts,
-                policy: &self.policy,
-                writes: &writes,
-                sight: &sight,
-                now_ms,
-                budget,
-            };
-            let checked = transact(parsed, &ground)?;
-            let gone = seen(&checked.flakes, FlakeOp::Retract, &sight)?;
-            (checked, gone)
+        let Transaction {
+            parsed,
+            text,
+            bytes,
+            nonce,
+            mut said,
+            ..
+        } = transaction;
+        let stage = Stage {
+            facts: &self.facts,
+            policy: &self.policy,
+            auth,
+            now_ms,
+            budget,
         };
-        let Checked {
-            flakes,
-            tempids,
+        let Judged {
+            mut flakes,
             policy,
-        } = checked;
-        let policy = policy.unwrap_or_else(|| Arc::clone(&self.policy));
-        let mut visible = gone;
-        let mut shown = Vec::new();
-        let name = {
-            // What the author sees of it is asked of the rules as they then stand.
-            let mut after = Overlay::new(&self.facts);
-            after.apply(self.head.t.next(), &flakes);
-            let reads = policy.permissions(auth, &Op::query(), &after)?;
-            let schema = Arc::clone(policy.schema());
-            let told = budget.unbounded();
-            let sight = View::new(reads, schema, &after, now_ms, &told);
-            visible.extend(seen(&flakes, FlakeOp::Assert, &sight)?);
-            visible.sort();
-            for (text, tempid) in tempids {
-                let (Tempid::One(s) | Tempid::Range(s, _)) = tempid;
-                if sight.exists(s)? {
-                    shown.push((text, tempid));
-                }
-            }
-            name_of(auth, &after)?
+            tempids,
+            visible,
+            name,
+            is_root,
+            warnings,
+        } = stage.judge(&parsed)?;
+        said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
+        let t = self.head.t.next();
+        flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
+        flakes.sort();
+        let id = match nonce {
+            Some(nonce) => id_of(auth, &nonce.to_be_bytes(), &text),
+            None => id_of(auth, &random()?, &text),
         };
-        let (block, id) = self.seal(auth, text, now_ms, flakes, incarnation)?;
+        let block = self.seal(auth, id, now_ms, flakes, incarnation)?;
         self.policy = policy;
-        Ok(Receipt {
-            tempids: shown,
+        let receipt = Receipt {
+            tempids,
             block: block.t,
             hash: block.hash.to_string(),
             instant_ms: block.instant_ms,
@@ -283,25 +318,26 @@ impl Group {
             id: id.to_string(),
             bytes,
             flakes: visible,
+            warnings,
             fuel: is_root.then(|| budget.spent()),
-        })
+            is_repeat: false,
+        };
+        if key.is_some() {
+            self.once.insert(t, receipt.clone());
+        }
+        Ok(receipt)
     }
 
     /// Seals flakes as the next block, and lays them over the state.
     fn seal(
         &mut self,
         auth: SubjectId,
-        text: Digest,
+        id: Digest,
         now_ms: i64,
         flakes: Vec<Flake>,
         incarnation: Incarnation,
-    ) -> Result<(Head, Digest), Error> {
-        let (nonce, secret) = (random()?, random()?);
-        let mut hasher = Sha256::new();
-        hasher.update(auth.raw().to_be_bytes());
-        hasher.update(nonce);
-        hasher.update(text.0);
-        let id = Digest(hasher.finalize().into());
+    ) -> Result<Head, Error> {
+        let secret = random()?;
         let t = self.head.t.next();
         let commit = Commit {
             t,
@@ -312,36 +348,22 @@ impl Group {
             flakes,
         };
         let sealed = seal(incarnation, &self.head, commit)?;
+        // What stands behind it in the group reads its header too.
+        self.facts.apply(t, &header_flakes(&sealed));
         self.facts.apply(t, &sealed.commit.flakes);
         self.head = sealed.head();
         self.blocks.push(sealed);
-        Ok((self.head, id))
+        Ok(self.head)
     }
 }
 
-fn name_of(auth: SubjectId, facts: &dyn Facts) -> Result<String, Error> {
-    let names = facts.value_list(auth, predicate::AUTH_ID)?;
-    Ok(match names.into_iter().next() {
-        Some(Value::String(name)) => name.to_string(),
-        _ => auth.to_string(),
-    })
-}
-
-/// The flakes of one kind that a view shows.
-fn seen(flakes: &[Flake], op: FlakeOp, sight: &View<'_>) -> Result<Vec<Flake>, Error> {
-    let mut seen = Vec::new();
-    for flake in flakes.iter().filter(|flake| flake.op == op) {
-        let Flake { s, p, o, .. } = flake;
-        if sight.sees(Fact {
-            s: *s,
-            p: *p,
-            o: o.borrow(),
-            t: sight.basis(),
-        })? {
-            seen.push(flake.clone());
-        }
-    }
-    Ok(seen)
+/// A transaction's id: SHA-256 of author, nonce and text.
+fn id_of(auth: SubjectId, nonce: &[u8], text: &Digest) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(auth.raw().to_be_bytes());
+    hasher.update(nonce);
+    hasher.update(text.0);
+    Digest(hasher.finalize().into())
 }
 
 /// Sixteen random bytes.

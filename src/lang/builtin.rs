@@ -35,6 +35,10 @@ pub(super) enum Builtin {
     ReFind,
     Nth,
     ValidEmail,
+    CompareAndSet,
+    Random,
+    Uuid,
+    MaxValue,
     Context(Asked),
 }
 
@@ -62,6 +66,9 @@ pub(super) enum Asked {
     Op,
     Now,
     Request,
+    Flakes,
+    Asserted,
+    Retracted,
 }
 
 /// A built-in's name and arity.
@@ -133,6 +140,13 @@ pub(super) const BUILTINS: &[Entry] = &[
     entry("re-find", Builtin::ReFind, 2, 2),
     entry("nth", Builtin::Nth, 2, 2),
     entry("valid-email?", Builtin::ValidEmail, 1, 1),
+    entry("cas", Builtin::CompareAndSet, 2, 2),
+    entry("rand", Builtin::Random, 1, 2),
+    entry("uuid", Builtin::Uuid, 0, 0),
+    entry("max-pred-val", Builtin::MaxValue, 1, 1),
+    entry("flakes", Builtin::Context(Asked::Flakes), 0, 0),
+    entry("objT", Builtin::Context(Asked::Asserted), 0, 0),
+    entry("objF", Builtin::Context(Asked::Retracted), 0, 0),
     entry("now", Builtin::Context(Asked::Now), 0, 0),
     entry("?sid", Builtin::Context(Asked::Subject), 0, 0),
     entry("?s", Builtin::Context(Asked::Subject), 0, 0),
@@ -153,21 +167,7 @@ pub(super) fn lookup(name: &str) -> Option<&'static Entry> {
 }
 
 /// Names that the language will have, or that it keeps free for itself.
-const RESERVED: &[&str] = &[
-    "query",
-    "rand",
-    "uuid",
-    "cas",
-    "max-pred-val",
-    "flakes",
-    "objT",
-    "objF",
-    "let",
-    "fn",
-    "if",
-    "cond",
-    "quote",
-];
+const RESERVED: &[&str] = &["query", "let", "fn", "if", "cond", "quote"];
 
 /// Whether the language takes this name for itself, now or later.
 pub(super) fn is_taken(name: &str) -> bool {

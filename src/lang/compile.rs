@@ -319,18 +319,44 @@ impl Compiler<'_> {
                 self.node(then, scope)?,
                 self.node(other, scope)?,
             )))),
-            (builtin, items) => Ok(Node::Call {
-                builtin,
-                function: entry.name,
-                items: self.nodes(items, scope)?,
-            }),
+            (Builtin::MaxValue, [name]) => {
+                let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
+                let predicate = self.predicate(&name, at, within)?;
+                if matches!(
+                    predicate.value_type,
+                    ValueType::Ref | ValueType::Tag | ValueType::Json | ValueType::Bytes
+                ) {
+                    return Err(within.expected(at, "a predicate whose values have an order"));
+                }
+                let read = self.read(predicate);
+                Ok(Node::MaxValue(read))
+            }
+            (builtin, items) => {
+                if matches!(
+                    builtin,
+                    Builtin::CompareAndSet | Builtin::Random | Builtin::Uuid
+                ) {
+                    // Their answer is the flake's own, and is not kept for another.
+                    self.reach = Reach::Flake;
+                    self.reads.insert(TAG_ID);
+                }
+                Ok(Node::Call {
+                    builtin,
+                    function: entry.name,
+                    items: self.nodes(items, scope)?,
+                })
+            }
         }
     }
 
     fn context(&mut self, asked: Asked) -> Node {
         let reach = match asked {
             Asked::Subject => Reach::Subject,
-            Asked::PredicateId | Asked::PredicateName => Reach::Flake,
+            Asked::PredicateId
+            | Asked::PredicateName
+            | Asked::Flakes
+            | Asked::Asserted
+            | Asked::Retracted => Reach::Flake,
             Asked::Object | Asked::Previous => {
                 // Where the flake's value is a tag, it is told by its name.
                 self.reads.insert(TAG_ID);

@@ -1,7 +1,8 @@
 //! What the context functions answer: the flake or target that is judged, the bearer, and the request.
 
+use super::chance::Seed;
 use super::value::Val;
-use crate::model::{PredicateId, SubjectId, Value, ValueRef, ValueType};
+use crate::model::{Flake, PredicateId, SubjectId, Value, ValueRef, ValueType};
 
 /// Who asks for what.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,10 @@ pub struct Context<'a> {
     pub now_ms: i64,
     /// `(?context)`: what the request says.
     pub request: Option<&'a Val>,
+    /// `(flakes)`, `(objT)` and `(objF)`: what a spec is asked about.
+    pub flakes: Option<&'a [Flake]>,
+    /// Where `(rand n)` and `(uuid)` come from.
+    pub seed: Option<&'a Seed>,
 }
 
 impl Context<'_> {
@@ -45,6 +50,8 @@ impl Context<'_> {
             op: "",
             now_ms,
             request: None,
+            flakes: None,
+            seed: None,
         }
     }
 }

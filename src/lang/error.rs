@@ -198,6 +198,9 @@ pub enum Fault {
         /// The bound.
         max: usize,
     },
+    /// `cas` compares with another value than the current one.
+    #[error("the current value is not the one that `cas` compares with")]
+    Stale,
     /// The function has parameters, and was not given this many arguments.
     #[error("the function takes {takes} arguments, {given} given")]
     Arguments {

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::builtin::{Asked, Builtin, Comparison};
+use super::chance::Seed;
 use super::collection::{Gather, contains, count, hash_set, is_empty, nth};
 use super::context::{Context, Previous};
 use super::error::{Fault, Stop};
@@ -19,7 +20,7 @@ use super::path::{Reader, subject, subjects};
 use super::text::{append, bounded, find, is_email, piece};
 use super::value::Val;
 use crate::base::Budget;
-use crate::model::{Facts, SubjectId, Value, ValueRef, ValueType};
+use crate::model::{Facts, Flake, Op, SubjectId, Value, ValueRef, ValueType};
 
 /// Bytes of a text that are worked on for one step.
 const TEXT_BYTES_A_STEP: usize = 64;
@@ -121,6 +122,7 @@ impl<'a> Evaluation<'a> {
                 self.spend(1)?;
                 self.reader.get("get", self.subject()?, *read)
             }
+            Node::MaxValue(read) => self.reader.greatest(*read),
             Node::Keys {
                 map,
                 keys,
@@ -315,7 +317,86 @@ impl<'a> Evaluation<'a> {
             Asked::User => self.bearer(Bearer::User).map(|s| Val::Int(s.raw())),
             Asked::Op => Ok(Val::string(context.op)),
             Asked::Now => Ok(Val::Int(context.now_ms)),
+            Asked::Flakes => {
+                let flakes = context.flakes.ok_or_else(|| missing("flakes"))?;
+                self.spend(u64::try_from(flakes.len()).unwrap_or(u64::MAX))?;
+                Ok(Val::List(flakes.iter().map(listed).collect()))
+            }
+            Asked::Asserted => self.sum("objT", Op::Assert),
+            Asked::Retracted => self.sum("objF", Op::Retract),
             Asked::Request => context.request.cloned().ok_or_else(|| missing("?context")),
+        }
+    }
+
+    /// The sum of the objects of one kind of flake.
+    fn sum(self, function: &'static str, op: Op) -> Result<Val, Stop> {
+        let flakes = self
+            .context
+            .flakes
+            .ok_or(Fault::NoContext { name: function })?;
+        self.spend(u64::try_from(flakes.len()).unwrap_or(u64::MAX))?;
+        let objects = flakes.iter().filter(|flake| flake.op == op);
+        let sum = objects
+            .map(|flake| Val::of(flake.o.borrow()))
+            .try_fold(Number::Int(0), |sum, object| {
+                apply(Operator::Add, function, sum, number(function, &object)?)
+            })?;
+        Ok(told_number(sum))
+    }
+
+    /// `cas`: the new value, if the current one is what it is compared with.
+    fn compare_and_set(self, compare: &Val, new: &Val) -> Result<Val, Stop> {
+        let current = match self.context.previous {
+            Previous::Unavailable => return Err(Fault::NoContext { name: "cas" }.into()),
+            Previous::Absent => Val::Nil,
+            Previous::One(value) => self.told(value)?,
+            Previous::Set(_) => {
+                return Err(Fault::Type {
+                    function: "cas",
+                    expected: "a predicate with one value",
+                }
+                .into());
+            }
+        };
+        if current == *compare {
+            Ok(new.clone())
+        } else {
+            Err(Fault::Stale.into())
+        }
+    }
+
+    /// `rand`: an integer from 0 up to the first argument; by the second as its seed, if there is one.
+    fn random(self, items: &[Val]) -> Result<Val, Stop> {
+        let function = "rand";
+        let own;
+        let (below, seed) = match items {
+            [below] => {
+                let seed = self.context.seed;
+                (below, seed.ok_or(Fault::NoContext { name: function })?)
+            }
+            [below, seed] => {
+                let mut text = String::new();
+                append(function, &mut text, seed)?;
+                self.spend_bytes(text.len(), TEXT_BYTES_A_STEP)?;
+                own = Seed::of(&[text.as_bytes()]);
+                (below, &own)
+            }
+            _ => return Err(Fault::OutOfRange { function }.into()),
+        };
+        match below {
+            Val::Nil => Err(Fault::Absent { function }.into()),
+            Val::Int(below) => match u64::try_from(*below) {
+                Ok(below) if below > 0 => {
+                    let number = i64::try_from(seed.number(below)).unwrap_or(i64::MAX);
+                    Ok(Val::Int(number))
+                }
+                _ => Err(Fault::OutOfRange { function }.into()),
+            },
+            _ => Err(Fault::Type {
+                function,
+                expected: "an integer",
+            }
+            .into()),
         }
     }
 
@@ -359,6 +440,13 @@ impl<'a> Evaluation<'a> {
             (Builtin::Nth, [collection, place]) => {
                 Ok(nth(function, collection, place_of(function, place)?)?)
             }
+            (Builtin::CompareAndSet, [compare, new]) => self.compare_and_set(compare, new),
+            (Builtin::Random, items) => self.random(items),
+            (Builtin::Uuid, _) => {
+                let seed = self.context.seed;
+                let seed = seed.ok_or(Fault::NoContext { name: function })?;
+                Ok(Val::string(&seed.uuid().hyphenated().to_string()))
+            }
             (_, items) => self.text(builtin, function, items),
         }
     }
@@ -401,6 +489,17 @@ impl<'a> Evaluation<'a> {
             .into()),
         }
     }
+}
+
+/// A flake as a vector: subject, predicate, object, and whether it is asserted. A tag is its subject's id.
+fn listed(flake: &Flake) -> Val {
+    let fields = [
+        Val::Int(flake.s.raw()),
+        Val::Int(flake.p.subject().raw()),
+        Val::of(flake.o.borrow()),
+        Val::Bool(flake.op == Op::Assert),
+    ];
+    Val::List(Arc::from(fields))
 }
 
 fn sized(function: &'static str, text: &str) -> Result<Val, Stop> {

@@ -8,14 +8,16 @@
 //! 2. A function is judged in three-valued logic: true, false, or a [`Fault`]. A fault is no, where a rule ends,
 //!    and stays a fault until there.
 //! 3. What is no decision (damage, unavailability, a bound that is passed) is a `model::Error` and never a fault.
-//! 4. The evaluator recurses no deeper than `RULE_DEPTH_MAX`, spends a step on each node and each fact, and has
-//!    neither clock nor chance: the same function on the same facts spends the same steps.
+//! 4. The evaluator recurses no deeper than `RULE_DEPTH_MAX`, spends a step on each node and each fact, and has no
+//!    clock, and no chance but by a seed: the same function on the same facts spends the same steps.
 //!
 //! `error` and `value` stand lowest; `parse` makes the tree of `expression`; `builtin` is the table of names;
+//! `chance` is numbers out of a seed;
 //! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `text`, `path` and
 //! `collection` for the work; `function` is the face.
 
 mod builtin;
+mod chance;
 mod collection;
 mod compile;
 mod context;
@@ -32,6 +34,7 @@ mod tests;
 mod text;
 mod value;
 
+pub use chance::Seed;
 pub use context::{Context, Previous};
 pub use error::{Error, Fault, Problem, Stop};
 pub use expression::{Expr, Kind, print};

@@ -108,6 +108,8 @@ pub(super) enum Node {
         keys: Vec<Val>,
         function: &'static str,
     },
+    /// The greatest value of a predicate.
+    MaxValue(Read),
     GetAll {
         start: Box<Node>,
         path: Vec<Step>,

@@ -4,7 +4,7 @@
 //! each 1,024 bytes of its text. A subject is visited once in a walk, so that a circle in the data ends.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use super::collection::{Gather, bounded};
 use super::error::{Fault, Stop};
@@ -12,7 +12,7 @@ use super::node::{Depth, Read, Step, Way};
 use super::value::Val;
 use crate::base::Budget;
 use crate::model::system::predicate::TAG_ID;
-use crate::model::{Facts, SubjectId, ValueRef};
+use crate::model::{Bounds, Facts, SubjectId, ValueRef};
 
 /// Facts, and what reading them is paid from.
 #[derive(Clone, Copy)]
@@ -82,6 +82,30 @@ impl Reader<'_> {
             Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
+    }
+
+    /// The greatest value of a predicate, whoever has it.
+    pub(super) fn greatest(self, read: Read) -> Result<Val, Stop> {
+        self.budget.spend(1)?;
+        let mut greatest = None;
+        let mut ended = Ok(());
+        let all = Bounds {
+            from: Bound::Unbounded,
+            to: Bound::Unbounded,
+        };
+        // Values come in order, so the last one is it.
+        self.facts.range(read.id, &all, &mut |fact| {
+            greatest = Some(fact.o.to_value());
+            match self.budget.spend(weight(fact.o)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(exceeded) => {
+                    ended = Err(exceeded);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        ended?;
+        Ok(greatest.map_or(Val::Nil, |value| Val::of(value.borrow())))
     }
 
     /// The short name of a tag: what follows the first colon of its `_tag/id`.

@@ -4,7 +4,8 @@
 //! one group commit stand on each other.
 //!
 //! 1. The base and the overlay are told as one, in the order [`Facts`] promises.
-//! 2. Flakes are as [`Commit::flakes`](super::Commit) has them: retractions of what the base tells, assertions of
+//! 2. A block's auth is told with its block, and never among the referrers of the auth: it is no stored flake.
+//! 3. Flakes are as [`Commit::flakes`](super::Commit) has them: retractions of what the base tells, assertions of
 //!    what it does not (or that the overlay also retracts).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use super::error::Error;
 use super::facts::{Bounds, Direction, Fact, Facts, Visit};
 use super::flake::{Flake, Op};
 use super::id::{CollectionId, PredicateId, SubjectId, T};
+use super::system::predicate;
 use super::value::{Value, ValueRef};
 
 type Row = BTreeMap<(PredicateId, Value), Change>;
@@ -235,7 +237,8 @@ impl<B: Facts> Facts for Overlay<B> {
             ControlFlow::Continue(())
         })?;
         let (first, last) = ((o, PredicateId(0)), (o, PredicateId(u32::MAX)));
-        for ((_, p), subjects) in self.refs.range(first..=last) {
+        let refs = self.refs.range(first..=last);
+        for ((_, p), subjects) in refs.filter(|((_, p), _)| *p != predicate::TX_AUTH) {
             all.extend(subjects.iter().map(|s| (*p, *s)));
         }
         for (p, s) in all {

@@ -50,7 +50,14 @@ pub mod predicate {
     pub const PREDICATE_MULTI: PredicateId = PredicateId(14);
     pub const PREDICATE_INDEX: PredicateId = PredicateId(15);
     pub const PREDICATE_UPSERT: PredicateId = PredicateId(16);
+    pub const PREDICATE_COMPONENT: PredicateId = PredicateId(17);
     pub const PREDICATE_RESTRICT_COLLECTION: PredicateId = PredicateId(19);
+    pub const PREDICATE_SPEC: PredicateId = PredicateId(20);
+    pub const PREDICATE_SPEC_DOC: PredicateId = PredicateId(23);
+    pub const PREDICATE_TX_SPEC: PredicateId = PredicateId(24);
+    pub const PREDICATE_TX_SPEC_DOC: PredicateId = PredicateId(25);
+    pub const PREDICATE_RETRACT_DUPLICATES: PredicateId = PredicateId(29);
+    pub const PREDICATE_DEPRECATED: PredicateId = PredicateId(22);
     pub const PREDICATE_RESTRICT_TAG: PredicateId = PredicateId(26);
 
     pub const TAG_ID: PredicateId = PredicateId(30);
@@ -59,6 +66,8 @@ pub mod predicate {
     pub const COLLECTION_NAME: PredicateId = PredicateId(40);
     pub const COLLECTION_DOC: PredicateId = PredicateId(41);
     pub const COLLECTION_VERSION: PredicateId = PredicateId(42);
+    pub const COLLECTION_SPEC: PredicateId = PredicateId(43);
+    pub const COLLECTION_SPEC_DOC: PredicateId = PredicateId(44);
 
     pub const USER_USERNAME: PredicateId = PredicateId(50);
     pub const USER_AUTH: PredicateId = PredicateId(51);
@@ -93,6 +102,9 @@ pub mod predicate {
 
     pub const TX_ID: PredicateId = PredicateId(100);
     pub const TX_AUTH: PredicateId = PredicateId(101);
+    pub const TX_ALT_ID: PredicateId = PredicateId(104);
+    pub const TX_DOC: PredicateId = PredicateId(105);
+    pub const TX_TEMPIDS: PredicateId = PredicateId(108);
 
     pub const SETTING_ANONYMOUS: PredicateId = PredicateId(110);
     pub const SETTING_DOC: PredicateId = PredicateId(113);
@@ -118,6 +130,9 @@ pub mod predicate {
     pub const TOKEN_EXPIRES: PredicateId = PredicateId(226);
     pub const TOKEN_FAMILY: PredicateId = PredicateId(227);
     pub const TOKEN_REVOKED: PredicateId = PredicateId(228);
+
+    pub const TX_KEY: PredicateId = PredicateId(240);
+    pub const TX_BODY_HASH: PredicateId = PredicateId(241);
 }
 
 /// The `_auth` that always exists and holds [`ROOT_ROLE`].

@@ -5,7 +5,8 @@
 //!    or a function inside it.
 //! 2. To hold a role is also to hold one derived from it: rules all of one held role's, with all its deny rules
 //!    and, if any default is kept, all its explicit rules.
-//! 3. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
+//! 3. Specs bind every auth, root too, and read with the eyes of root: changing one needs root.
+//! 4. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
 //!    it too.
 
 use std::collections::BTreeSet;
@@ -59,6 +60,12 @@ pub fn check_grants(
     };
     let refuse = |subject, why| Err(Error::Grant { subject, why });
     let changed = Changed::of(flakes, before, after)?;
+    if let Some(subject) = changed.specs.first() {
+        return refuse(
+            *subject,
+            "only root changes what everyone is bound by: specs",
+        );
+    }
     for rule in &changed.rules {
         let old = before.rule(*rule)?;
         if old.effect == Effect::Deny
@@ -116,6 +123,13 @@ pub fn holds_all(
     Ok(bound)
 }
 
+/// The predicates that say which functions everyone is bound by.
+const SPECS: [PredicateId; 3] = [
+    predicate::PREDICATE_SPEC,
+    predicate::PREDICATE_TX_SPEC,
+    predicate::COLLECTION_SPEC,
+];
+
 /// Whether a flake changes what others may do.
 fn is_grant(flake: &Flake) -> bool {
     let c = flake.s.collection();
@@ -125,6 +139,9 @@ fn is_grant(flake: &Flake) -> bool {
             flake.p,
             predicate::FN_CODE
                 | predicate::FN_PARAMS
+                | predicate::PREDICATE_SPEC
+                | predicate::PREDICATE_TX_SPEC
+                | predicate::COLLECTION_SPEC
                 | predicate::FN_NAME
                 | predicate::AUTH_ROLES
                 | predicate::AUTH_AUTHORITY
@@ -142,6 +159,8 @@ struct Changed {
     rules: BTreeSet<SubjectId>,
     roles: BTreeSet<SubjectId>,
     auths: BTreeSet<SubjectId>,
+    /// What has a spec that changes, directly or by a function that it reaches. Specs bind every auth, root too.
+    specs: BTreeSet<SubjectId>,
 }
 
 impl Changed {
@@ -153,6 +172,9 @@ impl Changed {
                 collection::FUNCTION => drop(functions.insert(flake.s)),
                 collection::RULE => drop(changed.rules.insert(flake.s)),
                 collection::ROLE => drop(changed.roles.insert(flake.s)),
+                collection::PREDICATE | collection::COLLECTION => {
+                    changed.specs.insert(flake.s);
+                }
                 collection::AUTH => drop(changed.auths.insert(flake.s)),
                 collection::USER => {
                     changed
@@ -175,6 +197,9 @@ impl Changed {
                 changed
                     .rules
                     .extend(state.referrers(predicate::RULE_FNS, function)?);
+                for spec in SPECS {
+                    changed.specs.extend(state.referrers(spec, function)?);
+                }
             }
         }
         for state in [before, after] {

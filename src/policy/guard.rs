@@ -70,6 +70,7 @@ pub fn check_policy(
     if functions_change {
         check_functions(&touched, after, schema)?;
     }
+    check_specs(&touched, functions_change, after, schema)?;
     let rules: BTreeSet<SubjectId> = if functions_change {
         all(collection::RULE, after)?
     } else {
@@ -218,6 +219,42 @@ fn check_functions(
         };
         if let Err(error) = Function::compile(&code, &params, schema) {
             return invalid(format!("function `{name}`: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Point 2, for the functions of specs: they have no parameters.
+fn check_specs(
+    touched: &BTreeSet<SubjectId>,
+    functions_change: bool,
+    after: &dyn Facts,
+    schema: &Schema,
+) -> Result<(), Error> {
+    let of_predicates = schema
+        .predicates()
+        .flat_map(|it| [(it.id.subject(), &it.spec), (it.id.subject(), &it.tx_spec)]);
+    let of_collections = schema.collections().filter_map(|it| {
+        let s = SubjectId::new(collection::COLLECTION, u64::try_from(it.id.raw()).ok()?)?;
+        Some((s, &it.spec))
+    });
+    for (subject, spec) in of_predicates.chain(of_collections) {
+        if !functions_change && !touched.contains(&subject) {
+            continue;
+        }
+        for function in spec.iter().flat_map(|it| &it.functions) {
+            let params = after.value_list(*function, predicate::FN_PARAMS)?;
+            let takes = |it: &Value| !matches!(it, Value::Json(json) if &**json == "[]");
+            if params.first().is_some_and(takes) {
+                let why = "a spec uses no function with parameters".to_owned();
+                // The one that was written is the one that is told.
+                let subject = if touched.contains(&subject) {
+                    subject
+                } else {
+                    *function
+                };
+                return Err(Error::InvalidFunction { subject, why });
+            }
         }
     }
     Ok(())

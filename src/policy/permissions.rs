@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, RwLock};
 
-use super::rule::{Effect, Rule};
+use super::rule::{Effect, FunctionText, Rule, text_of};
 use crate::base::Budget;
 use crate::base::limits::REQUEST_STEPS_MAX;
-use crate::lang::{Context, Previous, Reach, Val};
+use crate::lang::{Context, Function, Previous, Reach, Val};
 use crate::model::system::{ROOT_ROLE, predicate};
 use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, Value, ValueRef};
 use crate::schema::Schema;
@@ -82,6 +82,8 @@ pub struct Permissions {
 pub struct Policy {
     schema: Arc<Schema>,
     rules: RwLock<HashMap<SubjectId, Arc<Rule>>>,
+    /// The functions of specs; none, for one that does not compile.
+    functions: RwLock<HashMap<SubjectId, Option<Function>>>,
     permissions: RwLock<HashMap<(SubjectId, Op), Arc<Permissions>>>,
 }
 
@@ -94,6 +96,7 @@ impl Policy {
         Self {
             schema,
             rules: RwLock::new(HashMap::new()),
+            functions: RwLock::new(HashMap::new()),
             permissions: RwLock::new(HashMap::new()),
         }
     }
@@ -136,6 +139,26 @@ impl Policy {
         let made = Arc::new(Rule::load(id, facts, &self.schema)?);
         if let Ok(mut kept) = self.rules.write() {
             kept.insert(id, Arc::clone(&made));
+        }
+        Ok(made)
+    }
+
+    /// A function without parameters, compiled once; none if it is no such function.
+    pub fn function(&self, id: SubjectId, facts: &dyn Facts) -> Result<Option<Function>, Error> {
+        if let Ok(kept) = self.functions.read()
+            && let Some(found) = kept.get(&id)
+        {
+            return Ok(found.clone());
+        }
+        let made = match text_of(id, facts)? {
+            FunctionText {
+                code: Some(code),
+                params: None,
+            } => Function::compile(&code, &[], &*self.schema).ok(),
+            FunctionText { .. } => None,
+        };
+        if let Ok(mut kept) = self.functions.write() {
+            kept.insert(id, made.clone());
         }
         Ok(made)
     }
@@ -303,7 +326,7 @@ impl Permissions {
     }
 
     /// What the context functions answer for this auth.
-    pub(super) fn context(&self, s: SubjectId, now_ms: i64) -> Context<'_> {
+    pub fn context(&self, s: SubjectId, now_ms: i64) -> Context<'_> {
         Context {
             subject: Some(s),
             predicate: None,
@@ -316,6 +339,8 @@ impl Permissions {
             op: self.op.name(),
             now_ms,
             request: None,
+            flakes: None,
+            seed: None,
         }
     }
 

@@ -61,9 +61,9 @@ pub(super) struct Content {
 
 /// A function as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct FunctionText {
-    code: Option<Arc<str>>,
-    params: Option<Arc<str>>,
+pub(super) struct FunctionText {
+    pub(super) code: Option<Arc<str>>,
+    pub(super) params: Option<Arc<str>>,
 }
 
 /// A rule's facts before anything in them is looked up.
@@ -272,7 +272,7 @@ fn tag_names(tags: &[SubjectId], facts: &dyn Facts) -> Result<BTreeSet<String>, 
 }
 
 /// A function's text; no parameters and an empty list of them are the same.
-fn text_of(function: SubjectId, facts: &dyn Facts) -> Result<FunctionText, Error> {
+pub(super) fn text_of(function: SubjectId, facts: &dyn Facts) -> Result<FunctionText, Error> {
     let mut text = FunctionText::default();
     facts.subject(function, &mut |fact| {
         match (fact.p, fact.o.to_value()) {

@@ -17,18 +17,9 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 17] = [
-    (PredicateId(17), "_predicate/component"),
+const NOT_YET: [(PredicateId, &str); 8] = [
     (PredicateId(18), "_predicate/noHistory"),
-    (PredicateId(20), "_predicate/spec"),
-    (PredicateId(22), "_predicate/deprecated"),
-    (PredicateId(23), "_predicate/specDoc"),
-    (PredicateId(24), "_predicate/txSpec"),
-    (PredicateId(25), "_predicate/txSpecDoc"),
     (PredicateId(27), "_predicate/fullText"),
-    (PredicateId(29), "_predicate/retractDuplicates"),
-    (PredicateId(43), "_collection/spec"),
-    (PredicateId(44), "_collection/specDoc"),
     (predicate::AUTH_TYPE, "_auth/type"),
     (predicate::AUTH_AUTHORITY, "_auth/authority"),
     (PredicateId(95), "_fn/language"),
@@ -38,7 +29,8 @@ const NOT_YET: [(PredicateId, &str); 17] = [
 ];
 
 /// System collections that users may give predicates of their own.
-const EXTENSIBLE: [CollectionId; 6] = [
+const EXTENSIBLE: [CollectionId; 7] = [
+    CollectionId::TX,
     collection::USER,
     collection::AUTH,
     collection::ROLE,
@@ -183,10 +175,13 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
         )),
         None => {
             let of = name.split_once('/').map_or("", |(of, _)| of);
+            // What is said of transactions has a collection, and the collection no subject.
+            let virtual_id = (of == "_tx").then_some(CollectionId::TX);
             let named = after
                 .subject_list(predicate::COLLECTION_NAME, ValueRef::String(of))?
                 .into_iter()
-                .find_map(|s| CollectionId::new(s.number()));
+                .find_map(|s| CollectionId::new(s.number()))
+                .or(virtual_id);
             match named {
                 None => refuse(format!(
                     "predicate `{name}` is of no collection that exists"
@@ -227,6 +222,16 @@ fn check_predicate(
                 "`{name}` has several values and cannot go back to one"
             ));
         }
+    }
+    if new.component && new.value_type != ValueType::Ref {
+        return refuse(format!(
+            "`{name}` has `component` and so must be of type ref"
+        ));
+    }
+    if new.component && old.is_some_and(|old| !old.component) {
+        return refuse(format!(
+            "`{name}` cannot become a component: make a new predicate"
+        ));
     }
     let unordered = matches!(new.value_type, ValueType::Json | ValueType::Bytes);
     if new.unique && (new.value_type == ValueType::Boolean || unordered) {

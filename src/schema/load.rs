@@ -7,11 +7,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::model::system::{collection, predicate};
+use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
 use crate::model::{
     CollectionId, Direction, Error, Fact, Facts, Names, PredicateId, PredicateName, StoredFunction,
     SubjectId, Value, ValueRef, ValueType,
 };
+
+/// Functions that must all say yes, and what is told where they do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The functions, lowest id first.
+    pub functions: Vec<SubjectId>,
+    /// What is told.
+    pub doc: Option<Arc<str>>,
+}
 
 /// A collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +29,8 @@ pub struct Collection {
     pub id: CollectionId,
     /// Its name.
     pub name: Arc<str>,
+    /// What each changed subject must pass.
+    pub spec: Option<Arc<Spec>>,
 }
 
 /// A predicate with its flags.
@@ -45,14 +56,26 @@ pub struct Predicate {
     pub upsert: bool,
     /// Whether a `where` may use it; refs, tags and unique ones always may.
     pub index: bool,
+    /// Whether what it refers to belongs to the subject, and goes with it.
+    pub component: bool,
+    /// Whether a receipt warns of its use.
+    pub deprecated: bool,
     /// Whether its tags must exist before they are used.
     pub restrict_tag: bool,
     /// The name of the collection its refs must point into.
     pub restrict_collection: Option<Arc<str>>,
+    /// Whether asserting a value that is there retracts and asserts it.
+    pub retract_duplicates: bool,
+    /// What each asserted value must pass.
+    pub spec: Option<Arc<Spec>>,
+    /// What all its flakes of one transaction must pass.
+    pub tx_spec: Option<Arc<Spec>>,
     /// Whether it is in no answer, for root neither.
     pub sealed: bool,
     /// Whether its facts are read from block headers, and so cannot be written.
     pub is_virtual: bool,
+    /// Whether the engine alone writes it.
+    pub by_engine: bool,
 }
 
 impl Predicate {
@@ -214,11 +237,17 @@ fn load_collections(facts: &dyn Facts) -> Result<BTreeMap<CollectionId, Collecti
         let id = CollectionId::new(s.number()).ok_or_else(|| damaged("a collection's id", s))?;
         let name = text(&row, predicate::COLLECTION_NAME)
             .ok_or_else(|| damaged("a collection's name", s))?;
-        collections.insert(id, Collection { id, name });
+        let spec = spec(
+            &row,
+            predicate::COLLECTION_SPEC,
+            predicate::COLLECTION_SPEC_DOC,
+        );
+        collections.insert(id, Collection { id, name, spec });
     }
     let tx = Collection {
         id: CollectionId::TX,
         name: Arc::from("_tx"),
+        spec: None,
     };
     collections.insert(CollectionId::TX, tx);
     Ok(collections)
@@ -254,15 +283,51 @@ fn load_predicates(
                 multi: flag(predicate::PREDICATE_MULTI),
                 upsert: flag(predicate::PREDICATE_UPSERT),
                 index: flag(predicate::PREDICATE_INDEX),
+                component: flag(predicate::PREDICATE_COMPONENT),
+                deprecated: flag(predicate::PREDICATE_DEPRECATED),
                 restrict_tag: flag(predicate::PREDICATE_RESTRICT_TAG),
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
+                retract_duplicates: flag(predicate::PREDICATE_RETRACT_DUPLICATES),
+                spec: spec(
+                    &row,
+                    predicate::PREDICATE_SPEC,
+                    predicate::PREDICATE_SPEC_DOC,
+                ),
+                tx_spec: spec(
+                    &row,
+                    predicate::PREDICATE_TX_SPEC,
+                    predicate::PREDICATE_TX_SPEC_DOC,
+                ),
                 sealed: SEALED.contains(&id),
                 is_virtual: VIRTUAL.contains(&id),
+                by_engine: is_by_engine(id, collection),
                 name,
             },
         );
     }
     Ok(predicates)
+}
+
+fn spec(row: &[(PredicateId, Value)], p: PredicateId, doc: PredicateId) -> Option<Arc<Spec>> {
+    let functions = row.iter().filter(|(of, _)| *of == p);
+    let functions: Vec<_> = functions.filter_map(|(_, o)| o.borrow().as_ref()).collect();
+    (!functions.is_empty()).then(|| {
+        Arc::new(Spec {
+            functions,
+            doc: text(row, doc),
+        })
+    })
+}
+
+/// Sealed and virtual predicates, and what the engine says of tokens and transactions.
+fn is_by_engine(id: PredicateId, of: CollectionId) -> bool {
+    let is_system = u64::from(id.0) < USER_NUMBER_FIRST;
+    let of_engine = match of {
+        collection::TOKEN => id != predicate::TOKEN_REVOKED,
+        CollectionId::TX => !matches!(id, predicate::TX_ALT_ID | predicate::TX_DOC),
+        _ => false,
+    };
+    SEALED.contains(&id) || (is_system && of_engine)
 }
 
 fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>, Error> {

@@ -11,5 +11,5 @@ mod name;
 pub use bootstrap::bootstrap;
 pub use changes::{check, touches_schema};
 pub use error::Error;
-pub use load::{Collection, Predicate, Schema, tag_name};
+pub use load::{Collection, Predicate, Schema, Spec, tag_name};
 pub use name::{is_collection_name, is_predicate_name, split};

@@ -12,7 +12,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
 use super::bearer::{Credential, credential};
@@ -45,11 +45,13 @@ pub(super) enum Family {
 }
 
 /// An answer before it is HTTP.
+#[derive(Default)]
 struct Answered {
     auth: i64,
     body: String,
     block: Option<u64>,
     fuel: Option<u64>,
+    is_repeat: bool,
 }
 
 /// A refusal, and whom it was told to if that is known.
@@ -156,7 +158,12 @@ async fn respond(
     let (mut response, block, fuel) = match answered {
         Ok(answered) => {
             told.auth = Some(answered.auth);
-            (json(answered.body), answered.block, answered.fuel)
+            let mut response = json(answered.body);
+            if answered.is_repeat {
+                let headers = response.headers_mut();
+                headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+            }
+            (response, answered.block, answered.fuel)
         }
         Err(Refused { refusal, auth }) => {
             told.auth = auth;
@@ -186,6 +193,7 @@ async fn answer(
     if !body::is_json(&parts.headers) {
         return Err(Refusal::WrongContentType.into());
     }
+    let key = idempotency_key(&parts.headers)?;
     let bytes = body::read(&parts.headers, body).await?;
 
     let within = Arc::clone(door);
@@ -195,13 +203,26 @@ async fn answer(
             let session = session(&within.folder, &asker, database.as_deref())?;
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
-                .and_then(|text| call(&within, &session, action, &text, started));
+                .and_then(|text| call(&within, &session, action, key.as_deref(), &text, started));
             answered.map_err(|refusal| Refused {
                 refusal,
                 auth: Some(session.auth().raw()),
             })
         })
         .await?
+}
+
+/// The header `Idempotency-Key`, which only transactions heed.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut sent = headers.get_all("idempotency-key").iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => match key.to_str() {
+            Ok(key) => Ok(Some(key.to_owned())),
+            Err(_) => Err(Refusal::MalformedKey),
+        },
+        (Some(_), Some(_)) => Err(Refusal::MalformedKey),
+    }
 }
 
 fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
@@ -268,6 +289,7 @@ fn call(
     door: &Door,
     session: &Session,
     action: Action,
+    key: Option<&str>,
     text: &str,
     started: Duration,
 ) -> Result<Answered, Refusal> {
@@ -280,10 +302,16 @@ fn call(
                 body,
                 block: Some(block),
                 fuel,
+                is_repeat: false,
             })
         }
         Action::Transact => {
-            let receipt = session.transact(text).map_err(Refusal::Db)?;
+            let receipt = match key {
+                Some(key) => session.transact_once(key, text),
+                None => session.transact(text),
+            };
+            let receipt = receipt.map_err(Refusal::Db)?;
+            let is_repeat = receipt.is_repeat;
             let (block, fuel) = (Some(receipt.block.0), receipt.fuel);
             let took = door.clock.elapsed().saturating_sub(started);
             let shape = Receipt::new(receipt, milliseconds(took));
@@ -293,6 +321,7 @@ fn call(
                 body,
                 block,
                 fuel,
+                is_repeat,
             })
         }
         Action::Token => {
@@ -301,8 +330,7 @@ fn call(
             Ok(Answered {
                 auth,
                 body,
-                block: None,
-                fuel: None,
+                ..Answered::default()
             })
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NoToken,
     /// An `Authorization` header that is not one bearer token.
     MalformedToken,
+    /// The header `Idempotency-Key` is not one text.
+    MalformedKey,
     /// No such path.
     UnknownRoute,
     /// The path knows other methods: these.
@@ -74,7 +76,7 @@ impl Refusal {
             Self::UnknownRoute => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotUtf8 | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::NotUtf8 | Self::BodyBroken | Self::MalformedKey => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -88,6 +90,7 @@ impl Refusal {
             Self::Db(error) => error.code(),
             Self::NoToken => "http/no-token",
             Self::MalformedToken => "http/malformed-token",
+            Self::MalformedKey => "http/malformed-key",
             Self::UnknownRoute => "http/unknown-route",
             Self::WrongMethod(_) => "http/wrong-method",
             Self::WrongContentType => "http/wrong-content-type",
@@ -114,6 +117,7 @@ impl Refusal {
             },
             Self::NoToken => "this needs a token: send `Authorization: Bearer <token>`",
             Self::MalformedToken => "the `Authorization` header must be `Bearer <token>`, once",
+            Self::MalformedKey => "the `Idempotency-Key` header must be one ASCII text, once",
             Self::UnknownRoute => "there is nothing at this path",
             Self::WrongMethod(_) => "this path does not answer to this method",
             Self::WrongContentType => "the body must be sent as `Content-Type: application/json`",

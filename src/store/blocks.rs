@@ -7,12 +7,12 @@
 
 use std::ops::{Bound, ControlFlow, RangeBounds};
 
-use super::block::{Block, decode_header};
+use super::block::{Block, Sealed, decode_header};
 use super::error::Error;
 use super::row::Table;
 use super::table::log_key;
 use crate::model::system::predicate;
-use crate::model::{Bounds, Fact, PredicateId, SubjectId, T, Value, ValueRef, Visit};
+use crate::model::{Bounds, Fact, Flake, Op, PredicateId, SubjectId, T, Value, ValueRef, Visit};
 
 /// The blocks up to one of them.
 #[derive(Clone, Copy)]
@@ -35,6 +35,26 @@ const PREDICATES: [PredicateId; 6] = [
     predicate::TX_ID,
     predicate::TX_AUTH,
 ];
+
+/// The facts of a block that its header tells, as flakes that assert them.
+pub fn header_flakes(sealed: &Sealed) -> Vec<Flake> {
+    let commit = &sealed.commit;
+    let block = Block {
+        t: commit.t,
+        instant_ms: commit.instant_ms,
+        auth: commit.auth,
+        id: commit.id,
+        previous: sealed.previous,
+        hash: sealed.hash,
+    };
+    let flake = |p: &PredicateId| Flake {
+        s: SubjectId::of_block(block.t),
+        p: *p,
+        o: value(&block, *p),
+        op: Op::Assert,
+    };
+    PREDICATES.iter().map(flake).collect()
+}
 
 fn value(block: &Block, p: PredicateId) -> Value {
     match p {

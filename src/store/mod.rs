@@ -6,7 +6,8 @@
 //!    [`Store::rebuild`] repeats.
 //! 2. A flake that holds stands twice: in its subject's row, and under its value or its target. A flake that
 //!    held once stands in tables of its own, so that the present is not slowed by the past.
-//! 3. A block's own facts are not stored as flakes: they are read from its header.
+//! 3. A block's number, instant, hashes, id and auth are not stored as flakes: they are read from its header.
+//!    What else is said of a block is stored as of any subject.
 //!
 //! Shape: docs/format.md.
 
@@ -25,6 +26,7 @@ mod table;
 mod verify;
 
 pub use block::{Block, Sealed, seal};
+pub use blocks::header_flakes;
 pub use error::Error;
 pub use file::Store;
 pub use past::Past;

@@ -10,7 +10,9 @@ use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
+use super::spec::Specs;
 use super::staged::{Staged, Tempid};
+use super::warning::Warning;
 use crate::model::system::predicate;
 use crate::model::{Facts, Flake, Op, Overlay, SubjectId, T};
 use crate::policy::{
@@ -30,6 +32,8 @@ pub struct Checked {
     pub tempids: Vec<(String, Tempid)>,
     /// The policy and schema after it, if it changes them.
     pub policy: Option<Arc<Policy>>,
+    /// What its author should know of.
+    pub warnings: Vec<Warning>,
 }
 
 /// What a bearer can never write is refused before any fact is read.
@@ -108,10 +112,19 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
             .map_err(|error| located(error, &place))?;
     }
     unique_stage(&after, &flakes, &places, ground.policy.schema())?;
+    let specs = Specs {
+        ground,
+        after: &after,
+        policy: new_policy.as_deref().unwrap_or(ground.policy),
+        flakes: &flakes,
+        places: &places,
+    };
+    specs.check()?;
     Ok(Checked {
         flakes: sorted,
         tempids,
         policy: new_policy,
+        warnings: Vec::new(),
     })
 }
 

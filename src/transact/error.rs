@@ -14,6 +14,17 @@ pub struct Error {
     pub problem: Problem,
 }
 
+/// What a spec is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecKind {
+    /// `_predicate/spec`
+    Predicate,
+    /// `_predicate/txSpec`
+    Transaction,
+    /// `_collection/spec`
+    Collection,
+}
+
 /// What is wrong with a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -26,6 +37,20 @@ pub enum Problem {
     /// A name, an identity or a value that is not one.
     #[error("{0}")]
     Invalid(String),
+    /// A function in a value does not compile.
+    #[error("the function does not compile: {0}")]
+    Function(crate::lang::Error),
+    /// A function in a value has no answer.
+    #[error("the function has no answer: {0}")]
+    Fault(crate::lang::Fault),
+    /// A spec says no, or has no answer.
+    #[error("{message}")]
+    Spec {
+        /// Which kind of spec.
+        kind: SpecKind,
+        /// What it is of, and its doc.
+        message: String,
+    },
     /// The author may not write this.
     #[error("{0}")]
     Denied(Arc<str>),

@@ -3,23 +3,27 @@
 //! Each stage has a type of its own, so that none can be skipped, and runs over the whole request before the next
 //! begins; so the first error of the documented order is the one that is told:
 //! JSON → shape → names → coarse permission → identities, refs and upserts → functions → types → schema →
-//! permissions → unique.
+//! permissions → unique → specs.
 //!
 //! It is handed facts and what the author may do, and knows no disk. Identities and refs are resolved through the
 //! author's own view: what is hidden reads as what is absent.
 
 mod check;
 mod error;
+mod function;
 mod ground;
 mod named;
 mod parsed;
 mod resolved;
+mod spec;
 mod staged;
 mod transaction;
+mod warning;
 
 pub use check::Checked;
-pub use error::{Error, Problem};
+pub use error::{Error, Problem, SpecKind};
 pub use ground::Ground;
-pub use parsed::{Parsed, parse};
+pub use parsed::{Functions, Parsed, Part, parse};
 pub use staged::Tempid;
 pub use transaction::transact;
+pub use warning::Warning;

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
-use super::parsed::{Action, Parsed, ParsedId, ParsedItem, item};
+use super::parsed::{Action, Parsed, ParsedId, ParsedItem, Part, item};
 use crate::base::limits::{COMMIT_FLAKES_MAX, TRANSACTION_ITEMS_MAX};
-use crate::model::system::{collection, predicate};
+use crate::model::system::collection;
 use crate::model::{CollectionId, SubjectId, ValueType};
 use crate::query::{Json, Pointer};
 use crate::schema::{Predicate, Schema};
@@ -20,8 +20,8 @@ pub(super) struct Named<'s> {
     pub(super) items: Vec<NamedItem<'s>>,
     /// The tempids, in the order in which they are first used as an `_id`.
     pub(super) temps: Vec<Temp>,
-    /// For a part of a longer work, the tempids that are subjects already.
-    pub(super) subjects: Option<&'s BTreeMap<String, SubjectId>>,
+    /// What is said of it as a part of a longer work.
+    pub(super) part: Option<&'s Part>,
 }
 
 /// A new subject, or one that an upsert finds.
@@ -87,7 +87,7 @@ pub(super) fn named<'s>(parsed: &'s Parsed, schema: &'s Schema) -> Result<Named<
     let named = Named {
         items: Vec::new(),
         temps: Vec::new(),
-        subjects: parsed.known.as_ref(),
+        part: parsed.part.as_ref(),
     };
     let mut namer = Namer {
         schema,
@@ -144,8 +144,8 @@ impl<'s> Namer<'s> {
         let (id, collection) = match id {
             ParsedId::Temp(text) => {
                 let (of, is_named) = self.temp_collection(&text, &at_id)?;
-                let known = self.named.subjects.filter(|_| is_named);
-                match known.and_then(|known| known.get(&text)) {
+                let part = self.named.part.filter(|_| is_named);
+                match part.and_then(|part| part.known.get(&text)) {
                     Some(s) => (NamedId::Subject(*s), s.collection()),
                     None => (NamedId::Temp(self.temp(text, of, is_named, at)), of),
                 }
@@ -170,8 +170,9 @@ impl<'s> Namer<'s> {
                 (NamedId::Tuple(it, value), it.collection)
             }
         };
-        if collection == CollectionId::TX {
-            return Err(Error::invalid(&at_id, "`_tx` items are not supported yet"));
+        if collection == CollectionId::TX && !matches!(id, NamedId::Temp(_)) {
+            let why = "a transaction can say something of itself alone, as `\"_id\": \"_tx\"`";
+            return Err(Error::invalid(&at_id, why));
         }
         if collection == collection::TOKEN && matches!(id, NamedId::Temp(_)) {
             return Err(Error::invalid(
@@ -238,8 +239,7 @@ impl<'s> Namer<'s> {
             let why = format!("`{}` does not stand on subjects of `{name}`", it.name);
             return Err(Error::invalid(&at, why));
         }
-        let by_engine = it.collection == collection::TOKEN && it.id != predicate::TOKEN_REVOKED;
-        if it.sealed || it.is_virtual || by_engine {
+        if it.by_engine {
             let why = format!("`{}` is written by the engine alone", it.name);
             return Err(Error::invalid(&at, why));
         }

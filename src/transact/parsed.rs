@@ -13,22 +13,37 @@ use crate::query::{Json, Pointer};
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(super) items: Vec<ParsedItem>,
-    /// For a part of a longer work, the named tempids that came to be subjects in earlier parts.
-    pub(super) known: Option<BTreeMap<String, SubjectId>>,
+    /// What is said of it as a part of a longer work.
+    pub(super) part: Option<Part>,
+}
+
+/// What is said of a transaction that is a part of a longer work.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The named tempids of earlier parts, and the subjects that they came to.
+    pub known: BTreeMap<String, SubjectId>,
+    /// What a text means that is written as a function.
+    pub functions: Functions,
+}
+
+/// What a text means that is written as a function, `"#(...)"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Functions {
+    /// What it evaluates to.
+    Evaluated,
+    /// Itself.
+    Literal,
 }
 
 impl Parsed {
-    /// A part of a longer work: items that are read already, in which the tempids of earlier parts mean these subjects.
+    /// A transaction of items that are read already, which is a part of a longer work.
     ///
     /// # Errors
     /// `Shape`.
-    pub fn of(
-        items: impl IntoIterator<Item = Json>,
-        known: BTreeMap<String, SubjectId>,
-    ) -> Result<Self, Error> {
+    pub fn part(items: impl IntoIterator<Item = Json>, part: Part) -> Result<Self, Error> {
         let items = parsed_items(items)?;
-        let known = Some(known);
-        Ok(Self { items, known })
+        let part = Some(part);
+        Ok(Self { items, part })
     }
 }
 
@@ -75,7 +90,7 @@ pub fn parse(text: &str) -> Result<Parsed, Error> {
         return Err(Error::shape(&root, "a transaction is an array of objects"));
     };
     let items = parsed_items(items)?;
-    Ok(Parsed { items, known: None })
+    Ok(Parsed { items, part: None })
 }
 
 fn parsed_items(items: impl IntoIterator<Item = Json>) -> Result<Vec<ParsedItem>, Error> {

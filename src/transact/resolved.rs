@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
+use super::function::{Evaluator, is_function};
+use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues, Temp};
-use super::parsed::Action;
+use super::parsed::{Action, Functions, Part};
 use crate::base::limits::COLLECTION_ID_MAX;
 use crate::model::system::{collection, first_number, predicate};
 use crate::model::{CollectionId, Facts, SubjectId, Value, ValueRef, ValueType};
@@ -58,8 +60,8 @@ struct Resolver<'a, 's> {
     subjects: Vec<SubjectId>,
     /// Named tempids.
     named: BTreeMap<String, SubjectId>,
-    /// For a part of a longer work, the tempids that are subjects already.
-    known: Option<&'s BTreeMap<String, SubjectId>>,
+    /// What is said of it as a part of a longer work.
+    part: Option<&'s Part>,
     next: BTreeMap<CollectionId, u64>,
     tags: BTreeMap<String, SubjectId>,
     made: Vec<(SubjectId, String)>,
@@ -68,17 +70,17 @@ struct Resolver<'a, 's> {
 /// Resolves every identity, ref and tag.
 pub(super) fn resolved<'s>(
     named: Named<'s>,
-    before: &dyn Facts,
-    sight: &View<'_>,
+    ground: &Ground<'_>,
     schema: &'s Schema,
 ) -> Result<Resolved<'s>, Error> {
+    let Ground { before, sight, .. } = *ground;
     let mut resolver = Resolver {
         before,
         sight,
         schema,
         subjects: Vec::new(),
         named: BTreeMap::new(),
-        known: named.subjects,
+        part: named.part,
         next: BTreeMap::new(),
         tags: BTreeMap::new(),
         made: Vec::new(),
@@ -87,8 +89,11 @@ pub(super) fn resolved<'s>(
     let mut temps = Vec::new();
     let mut is_new = Vec::new();
     for (temp, found) in named.temps.into_iter().zip(found) {
-        is_new.push(found.is_none());
-        let s = match found {
+        // A transaction is there whether something is said of it or not.
+        let own = (temp.collection == CollectionId::TX)
+            .then(|| SubjectId::of_block(before.basis().next()));
+        is_new.push(found.is_none() && own.is_none());
+        let s = match own.or(found) {
             Some(s) => s,
             None => resolver.number(temp.collection, &temp.at)?,
         };
@@ -111,6 +116,13 @@ pub(super) fn resolved<'s>(
     let mut items = Vec::new();
     for (index, item) in named.items.into_iter().enumerate() {
         items.push(resolver.item(index, item)?);
+    }
+    let mut evaluator = Evaluator::new(ground);
+    for item in &mut items {
+        let (s, action) = (item.s, item.action);
+        for field in &mut item.fields {
+            resolver.functions(&mut evaluator, s, action, field)?;
+        }
     }
     Ok(Resolved {
         items,
@@ -136,6 +148,10 @@ impl<'s> Resolver<'_, 's> {
                     let NamedValue::Json(json) = value else {
                         continue;
                     };
+                    // What it gives is not known yet, and finds nobody.
+                    if self.is_function(json) {
+                        continue;
+                    }
                     let Some(s) = self.tuple(field.predicate, json, at)? else {
                         continue;
                     };
@@ -260,19 +276,64 @@ impl<'s> Resolver<'_, 's> {
             NamedValue::Json(json) => json,
         };
         match (it.value_type, json) {
-            (_, Json::String(text)) if text.starts_with("#(") => {
-                Ok(ResolvedValue::Json(Json::String(text)))
-            }
+            (_, json) if self.is_function(&json) => Ok(ResolvedValue::Json(json)),
             (ValueType::Tag, Json::String(text)) => self.tag(it, &text, action, at),
             (ValueType::Ref, json) => self.reference(json, at),
             (_, json) => Ok(ResolvedValue::Json(json)),
         }
     }
 
+    /// Evaluates the functions among the values of a field, and resolves what they give like what is sent.
+    fn functions(
+        &mut self,
+        evaluator: &mut Evaluator<'_>,
+        s: SubjectId,
+        action: Action,
+        field: &mut ResolvedField<'s>,
+    ) -> Result<(), Error> {
+        let Some(values) = &mut field.values else {
+            return Ok(());
+        };
+        let is_literal = self.is_literal();
+        let is_one = |it: &ResolvedValue| matches!(it, ResolvedValue::Json(it) if !is_literal && is_function(it));
+        if !values.iter().any(|(_, value)| is_one(value)) {
+            return Ok(());
+        }
+        let it = field.predicate;
+        let (mut made, mut is_absent) = (Vec::new(), action == Action::Write && values.len() == 1);
+        for (at, value) in std::mem::take(values) {
+            let ResolvedValue::Json(Json::String(text)) = &value else {
+                made.push((at, value));
+                continue;
+            };
+            if !is_one(&value) {
+                made.push((at, value));
+                continue;
+            }
+            let given = evaluator.values(text, s, it, &at)?;
+            is_absent &= given.is_empty();
+            if given.is_empty() && at != field.at && action == Action::Write {
+                let why = "a function in a list gave an absent value";
+                return Err(Error::invalid(&at, why));
+            }
+            if given.len() > 1 && !it.multi {
+                let why = format!("`{}` has one value, and is given several", it.name);
+                return Err(Error::invalid(&at, why));
+            }
+            for json in given {
+                let value = self.value(it, NamedValue::Json(json), action, &at)?;
+                made.push((at.clone(), value));
+            }
+        }
+        // An absent value is `null`: every value.
+        field.values = (!is_absent).then_some(made);
+        Ok(())
+    }
+
     fn reference(&self, json: Json, at: &Pointer) -> Result<ResolvedValue, Error> {
         let found = match &json {
             Json::String(text) => {
-                let known = || self.known.and_then(|known| known.get(text));
+                let known = || self.part.and_then(|part| part.known.get(text));
                 match (self.named.get(text), known()) {
                     (Some(s), _) => Some(*s),
                     (None, Some(s)) => self.seen(*s)?,
@@ -288,8 +349,18 @@ impl<'s> Resolver<'_, 's> {
         found.map(ResolvedValue::Ref).ok_or_else(|| absent(at))
     }
 
+    fn is_literal(&self) -> bool {
+        self.part
+            .is_some_and(|part| part.functions == Functions::Literal)
+    }
+
+    /// Whether a value is a function to evaluate.
+    fn is_function(&self, json: &Json) -> bool {
+        !self.is_literal() && is_function(json)
+    }
+
     fn undefined(&self, tempid: &str, at: &Pointer) -> Error {
-        let of = match self.known {
+        let of = match self.part {
             None => "no item",
             Some(_) => "no item before this transaction or in it",
         };

@@ -50,13 +50,14 @@ struct Stager<'a> {
     /// Where every value was retracted, and where a value was asserted.
     emptied: BTreeSet<(SubjectId, PredicateId)>,
     filled: BTreeSet<(SubjectId, PredicateId)>,
+    /// What was there and is asserted again, where duplicates are retracted.
+    again: BTreeSet<(SubjectId, PredicateId, Value)>,
     /// The one value that was sent for a predicate with one value.
     sent: BTreeMap<(SubjectId, PredicateId), Value>,
 }
 
 /// Makes the flakes of a resolved transaction.
 pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Staged, Error> {
-    refuse_functions(resolved)?;
     let typed = typed(resolved)?;
     refuse_dangling(resolved)?;
     let mut stager = Stager {
@@ -67,6 +68,7 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
         ops: BTreeMap::new(),
         emptied: BTreeSet::new(),
         filled: BTreeSet::new(),
+        again: BTreeSet::new(),
         sent: BTreeMap::new(),
     };
     for (s, id) in &resolved.tags {
@@ -93,22 +95,6 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
         places: stager.places,
         tempids,
     })
-}
-
-/// Functions come before types in the order of checks.
-fn refuse_functions(resolved: &Resolved<'_>) -> Result<(), Error> {
-    let fields = resolved.items.iter().flat_map(|item| &item.fields);
-    for (at, value) in fields.flat_map(|field| field.values.iter().flatten()) {
-        if let ResolvedValue::Json(Json::String(text)) = value
-            && text.starts_with("#(")
-        {
-            return Err(Error::invalid(
-                at,
-                "functions in values are not supported yet",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// The values of one field; `None` is every value.
@@ -240,7 +226,10 @@ impl Stager<'_> {
             let old = self.has(s, it.id)?.iter();
             replaced.extend(old.filter(|old| *old != value).cloned());
         }
-        let cause = if self.has(s, it.id)?.insert(value.clone()) {
+        let is_new = self.has(s, it.id)?.insert(value.clone());
+        let is_again =
+            !is_new && it.retract_duplicates && self.again.insert((s, it.id, value.clone()));
+        let cause = if is_new || is_again {
             Cause::Sent
         } else {
             Cause::Unchanged
@@ -252,6 +241,13 @@ impl Stager<'_> {
             op: Op::Assert,
         };
         // What was sent is judged first, so that a refusal does not tell whether there was a value.
+        if is_again {
+            let old = Flake {
+                op: Op::Retract,
+                ..flake.clone()
+            };
+            self.push(old, Cause::Implied, at)?;
+        }
         self.push(flake, cause, at)?;
         for old in replaced {
             self.retract(s, it.id, old, Cause::Implied, at)?;

@@ -9,6 +9,7 @@ use super::named::named;
 use super::parsed::Parsed;
 use super::resolved::resolved;
 use super::staged::staged;
+use super::warning::warnings;
 
 /// Makes flakes out of a parsed transaction, and checks them.
 ///
@@ -18,7 +19,12 @@ pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> 
     let schema = Arc::clone(ground.policy.schema());
     let named = named(parsed, &schema)?;
     coarse(&named, ground.writes, &schema)?;
-    let resolved = resolved(named, ground.before, ground.sight, &schema)?;
+    let warnings = warnings(&named);
+    let resolved = resolved(named, ground, &schema)?;
     let staged = staged(&resolved, ground.before)?;
-    checked(staged, ground.before.basis().next(), ground)
+    let checked = checked(staged, ground.before.basis().next(), ground)?;
+    Ok(Checked {
+        warnings,
+        ..checked
+    })
 }

@@ -1,8 +1,8 @@
 //! The receipt of a transaction: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
-//! flakes`, and `fuel` for root.
+//! flakes`, `warnings` if there are any, and `fuel` for root.
 //!
 //! A named tempid is told as its id, an unnamed one as the lowest and the highest id it became. A flake is
-//! `[s, p, o, t, op, null]`; `t` is negative.
+//! `[s, p, o, t, op, null]`; `t` is negative. A warning is `{"code", "predicate", "message"}`.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -28,8 +28,18 @@ pub struct Receipt {
     id: String,
     bytes: usize,
     flakes: Vec<Json>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fuel: Option<u64>,
+}
+
+/// Something that works, and that its author should know of.
+#[derive(Debug, Serialize)]
+struct Warning {
+    code: &'static str,
+    predicate: String,
+    message: String,
 }
 
 impl Receipt {
@@ -54,7 +64,19 @@ impl Receipt {
             id: receipt.id,
             bytes: receipt.bytes,
             flakes,
+            warnings: receipt.warnings.iter().map(Warning::new).collect(),
             fuel: receipt.fuel,
+        }
+    }
+}
+
+impl Warning {
+    fn new(warning: &db::Warning) -> Self {
+        let db::Warning::Deprecated { predicate } = warning;
+        Self {
+            code: warning.code(),
+            predicate: predicate.to_string(),
+            message: warning.to_string(),
         }
     }
 }
@@ -98,7 +120,11 @@ mod tests {
                     o: Value::Int(-9),
                     op: Op::Assert,
                 }],
+                warnings: vec![db::Warning::Deprecated {
+                    predicate: "person/old".into(),
+                }],
                 fuel: None,
+                is_repeat: false,
             },
             "3.18ms".to_owned(),
         );
@@ -107,7 +133,9 @@ mod tests {
             concat!(
                 r#"{"tempids":{"person$1":5,"chat":[6,7]},"block":3,"hash":"aa","t":-3,"instant":1000,"#,
                 r#""type":"tx","duration":"3.18ms","auth":"root","status":200,"id":"bb","bytes":12,"#,
-                r#""flakes":[[5,1001,-9,-3,true,null]]}"#
+                r#""flakes":[[5,1001,-9,-3,true,null]],"#,
+                r#""warnings":[{"code":"deprecated","predicate":"person/old","#,
+                r#""message":"`person/old` is deprecated"}]}"#
             )
         );
     }

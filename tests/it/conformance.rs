@@ -5,10 +5,10 @@
 //! ```text
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
-//!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n,
+//!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
 //!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
-//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n} |
-//!             "error"?: {"code", "status", "pointer"?} | "sameAs"?: number of an earlier step, from 1}]}
+//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
+//!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
 //!
 //! A text `@collection:n` in a body or an answer stands for the id of a subject. `sameAs` is for what must read the
@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid};
+use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid, Warning};
 use solon::model::{CollectionId, SubjectId};
 
 use crate::support::START_MS;
@@ -51,6 +51,7 @@ struct Step {
     r#as: Option<String>,
     #[serde(default)]
     wait_seconds: u64,
+    key: Option<String>,
     transact: Option<Value>,
     query: Option<Value>,
     token: Option<Value>,
@@ -80,9 +81,14 @@ enum Action {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Receipt {
     tempids: Option<Vec<String>>,
     flakes: Option<usize>,
+    is_repeat: Option<bool>,
+    /// The deprecated predicates that are warned of; every step that says nothing of them expects none.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +97,7 @@ struct Refusal {
     code: String,
     status: u16,
     pointer: Option<String>,
+    message: Option<String>,
 }
 
 fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
@@ -104,6 +111,10 @@ enum Outcome {
     Receipt {
         tempids: Vec<String>,
         flakes: usize,
+        /// The block, the hash and the id, which a repeat has again.
+        made: (u64, String, String),
+        is_repeat: bool,
+        warnings: Vec<String>,
     },
     Minted(Value),
     Refused {
@@ -116,20 +127,24 @@ enum Outcome {
 
 /// A way of asking.
 trait Door {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome;
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome;
 }
 
 struct Library(Folder);
 
 impl Door for Library {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         let session = match self.0.session(token, None) {
             Ok(session) => session,
             Err(error) => return refused(&error),
         };
         let outcome = match action {
             Action::Query => session.query(body).map(|it| Outcome::Answer(it.body)),
-            Action::Transact => session.transact(body).map(|it| {
+            Action::Transact => match key {
+                Some(key) => session.transact_once(key, body),
+                None => session.transact(body),
+            }
+            .map(|it| {
                 let mut tempids: Vec<_> = it.tempids.iter().map(|(name, _)| name.clone()).collect();
                 tempids.sort();
                 for (_, became) in &it.tempids {
@@ -137,8 +152,13 @@ impl Door for Library {
                         assert!(first <= last);
                     }
                 }
-                let flakes = it.flakes.len();
-                Outcome::Receipt { tempids, flakes }
+                Outcome::Receipt {
+                    tempids,
+                    flakes: it.flakes.len(),
+                    made: (it.block.0, it.hash, it.id),
+                    is_repeat: it.is_repeat,
+                    warnings: it.warnings.iter().map(predicate_of).collect(),
+                }
             }),
             Action::Token => session.token(body).map(|it| {
                 Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
@@ -146,6 +166,11 @@ impl Door for Library {
         };
         outcome.unwrap_or_else(|error| refused(&error))
     }
+}
+
+fn predicate_of(warning: &Warning) -> String {
+    let Warning::Deprecated { predicate } = warning;
+    predicate.to_string()
 }
 
 fn refused(error: &Error) -> Outcome {
@@ -174,13 +199,13 @@ fn status(kind: ErrorKind) -> u16 {
 
 #[cfg(feature = "server")]
 impl Door for crate::support::served::Served {
-    fn ask(&self, token: &str, action: Action, body: &str) -> Outcome {
+    fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         let name = match action {
             Action::Transact => "transact",
             Action::Query => "query",
             Action::Token => "token",
         };
-        let reply = self.post(name, token, body);
+        let reply = self.post(name, token, key, body);
         let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
         match (reply.status, action) {
             (200, Action::Query) => Outcome::Answer(reply.body),
@@ -189,8 +214,18 @@ impl Door for crate::support::served::Served {
                 let tempids = told["tempids"].as_object().unwrap();
                 let mut tempids: Vec<_> = tempids.keys().cloned().collect();
                 tempids.sort();
-                let flakes = told["flakes"].as_array().unwrap().len();
-                Outcome::Receipt { tempids, flakes }
+                let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
+                let text = |name: &str| told[name].as_str().unwrap().to_owned();
+                Outcome::Receipt {
+                    tempids,
+                    flakes: told["flakes"].as_array().unwrap().len(),
+                    made: (told["block"].as_u64().unwrap(), text("hash"), text("id")),
+                    is_repeat: reply.header("idempotent-replayed").is_some(),
+                    warnings: warnings
+                        .iter()
+                        .map(|it| it["predicate"].as_str().unwrap().to_owned())
+                        .collect(),
+                }
             }
             (200, Action::Token) => {
                 let told = told();
@@ -298,7 +333,7 @@ fn run(path: &Path, open: &dyn Fn(&Folder) -> Box<dyn Door>) -> usize {
         let (action, body) = request(step, &at);
         let body = world.with_ids(&body);
         let head = world.folder.database().head();
-        let outcome = door.ask(&token, action, &body);
+        let outcome = door.ask(&token, action, step.key.as_deref(), &body);
         if matches!(outcome, Outcome::Refused { .. }) {
             assert_eq!(world.folder.database().head(), head, "{at}");
         }
@@ -353,18 +388,28 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
         }
     }
     if let Some(expected) = &step.receipt {
-        let Outcome::Receipt { tempids, flakes } = outcome else {
+        let Outcome::Receipt {
+            tempids,
+            flakes,
+            is_repeat,
+            warnings,
+            ..
+        } = outcome
+        else {
             return Some(format!("expected a receipt\n    {found}"));
         };
         let mut names = expected.tempids.clone();
         if let Some(names) = &mut names {
             names.sort();
         }
-        if names.is_some_and(|it| it != *tempids) || expected.flakes.is_some_and(|it| it != *flakes)
+        if names.is_some_and(|it| it != *tempids)
+            || expected.flakes.is_some_and(|it| it != *flakes)
+            || expected.is_repeat.is_some_and(|it| it != *is_repeat)
+            || expected.warnings != *warnings
         {
             return Some(format!(
-                "expected {:?} and {:?} flakes\n    {found}",
-                expected.tempids, expected.flakes
+                "expected {:?}, {:?} flakes and warnings of {:?}\n    {found}",
+                expected.tempids, expected.flakes, expected.warnings
             ));
         }
     }
@@ -374,9 +419,10 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
                 code,
                 status,
                 pointer,
-                ..
+                message,
             } => {
                 *code == expected.code
+                    && expected.message.as_ref().is_none_or(|it| it == message)
                     && *status == expected.status
                     && expected.pointer.as_ref().is_none_or(|it| it == pointer)
             }
@@ -387,9 +433,10 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
                 code,
                 status,
                 pointer,
+                message,
             } = expected;
             return Some(format!(
-                "expected {code} {status} at {pointer:?}\n    {found}"
+                "expected {code} {status} at {pointer:?}, {message:?}\n    {found}"
             ));
         }
     }

@@ -6,7 +6,8 @@
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
-//! - `import`: importing: forms, edges, tempids, lines of errors, going on where it was stopped
+//! - `import`: importing: forms, edges, tempids, lines of errors
+//! - `import_again`: importing again: what was made is made once, whatever stopped the import before
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
@@ -28,6 +29,7 @@ mod durability;
 #[cfg(feature = "server")]
 mod http;
 mod import;
+mod import_again;
 #[cfg(feature = "cli")]
 mod killed;
 mod laws;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::base::Budget;
+use crate::lang::chance::Seed;
 use crate::lang::context::{Context, Previous};
 use crate::lang::error::Stop;
 use crate::lang::function::{Function, Truth};
@@ -62,7 +63,21 @@ impl Facts for Memory {
     ) -> Result<(), Error> {
         Ok(())
     }
-    fn range(&self, _: PredicateId, _: &Bounds, _: &mut Visit<'_>) -> Result<(), Error> {
+    fn range(&self, p: PredicateId, _: &Bounds, visit: &mut Visit<'_>) -> Result<(), Error> {
+        let of = self.0.iter().filter(|fact| fact.1 == p);
+        let mut of: Vec<_> = of.map(|(s, _, o)| (o, *s)).collect();
+        of.sort();
+        for (o, s) in of {
+            let fact = Fact {
+                s,
+                p,
+                o: o.borrow(),
+                t: T(1),
+            };
+            if visit(fact).is_break() {
+                break;
+            }
+        }
         Ok(())
     }
     fn collection(
@@ -244,8 +259,21 @@ pub(super) fn context() -> Context<'static> {
         op: "transact",
         now_ms: 1_700_000_000_000,
         request: None,
+        flakes: Some(&FLAKES),
+        seed: None,
     }
 }
+
+/// What a spec would be asked about: ada's birthday.
+static FLAKES: LazyLock<Vec<Flake>> = LazyLock::new(|| {
+    let flake = |o, op| Flake {
+        s: person(0),
+        p: predicate("person/age"),
+        o: Value::Int(o),
+        op,
+    };
+    vec![flake(35, Op::Retract), flake(36, Op::Assert)]
+});
 
 pub(super) fn budget() -> Budget {
     Budget::new(10_000, None)
@@ -282,9 +310,14 @@ pub(super) fn shown(value: &Val) -> String {
 
 /// What a text evaluates to, as the manual writes it.
 pub(super) fn evaluated(text: &str, context: &Context<'_>) -> String {
+    let seed = Seed::of(&[b"manual"]);
+    let seeded = Context {
+        seed: Some(&seed),
+        ..*context
+    };
     match Function::compile(text, &[], &book()) {
         Err(error) => format!("error: {error}"),
-        Ok(function) => match function.evaluate(&[], context, &facts(), &budget()) {
+        Ok(function) => match function.evaluate(&[], &seeded, &facts(), &budget()) {
             Ok(value) => shown(&value),
             Err(Stop::Fault(fault)) => format!("fault: {fault}"),
             Err(Stop::Error(error)) => format!("no decision: {error}"),

@@ -91,13 +91,14 @@ impl Served {
         self.send("POST", path, &all, br#"{"select": ["*"], "from": "_role"}"#)
     }
 
-    /// Posts JSON text as the bearer of a token.
-    pub fn post(&self, action: &str, token: &str, body: &str) -> Reply {
+    /// Posts JSON text as the bearer of a token, perhaps under an idempotency key.
+    pub fn post(&self, action: &str, token: &str, key: Option<&str>, body: &str) -> Reply {
         let bearer = format!("Bearer {token}");
-        let headers = [
+        let mut headers = vec![
             ("content-type", "application/json"),
             ("authorization", bearer.as_str()),
         ];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
         self.send(
             "POST",
             &format!("/api/db/{action}"),
