@@ -2,8 +2,9 @@
 //!
 //! 1. A flake of a subject that existed is judged on the state before and, if asserted, on the state after too.
 //! 2. A flake of a new subject is judged on the state before plus the facts this transaction gives it and the new
-//!    subjects reached from it by forward steps. So nobody lets oneself in by writing the very fact a rule asks for
-//!    beside the subject.
+//!    subjects reached from it by forward steps, and plus the component refs by which this transaction takes it in,
+//!    once those are allowed without it. So nobody lets oneself in by writing the very fact a rule asks for beside the
+//!    subject.
 //! 3. A retraction is judged on the state before.
 //! 4. The first refused flake in the request's order is told, and nothing later is judged.
 
@@ -17,7 +18,7 @@ use super::permissions::{Permissions, Plan};
 use super::rule::Rule;
 use super::view::View;
 use crate::base::Budget;
-use crate::base::limits::RULE_STEPS_MAX;
+use crate::base::limits::{JSON_DEPTH_MAX, RULE_STEPS_MAX};
 use crate::lang::{Context, Previous};
 use crate::model::system::predicate;
 use crate::model::{Fact, Facts, Flake, Op, Overlay, PredicateId, SubjectId, Value};
@@ -60,6 +61,8 @@ struct Judge<'a> {
     before: &'a dyn Facts,
     after: &'a dyn Facts,
     by_subject: BTreeMap<SubjectId, Vec<&'a Flake>>,
+    /// The component refs that this transaction asserts, by what they take in.
+    taking_in: BTreeMap<SubjectId, Vec<&'a Flake>>,
     /// The subjects that this transaction makes.
     made: BTreeSet<SubjectId>,
     now_ms: i64,
@@ -91,11 +94,15 @@ pub fn judge_writes(
         return Ok(());
     }
     let mut by_subject: BTreeMap<SubjectId, Vec<&Flake>> = BTreeMap::new();
+    let mut taking_in: BTreeMap<SubjectId, Vec<&Flake>> = BTreeMap::new();
     for staged in staged.iter().filter(|it| it.cause != Cause::Unchanged) {
-        by_subject
-            .entry(staged.flake.s)
-            .or_default()
-            .push(&staged.flake);
+        let flake = &staged.flake;
+        by_subject.entry(flake.s).or_default().push(flake);
+        if let (Op::Assert, Value::Ref(to)) = (flake.op, &flake.o)
+            && schema.predicate(flake.p).is_some_and(|it| it.component)
+        {
+            taking_in.entry(*to).or_default().push(flake);
+        }
     }
     let mut made = BTreeSet::new();
     for s in by_subject.keys() {
@@ -109,6 +116,7 @@ pub fn judge_writes(
         before,
         after,
         by_subject,
+        taking_in,
         made,
         now_ms,
         budget,
@@ -188,11 +196,60 @@ impl<'a> Judge<'a> {
         Ok(values)
     }
 
-    /// The state before, plus what this transaction says of a new subject and of new subjects reached from it.
+    /// The state before, plus what this transaction says of a new subject, of new subjects reached from it, and of
+    /// what takes it in.
     fn state_of_new(&self, s: SubjectId) -> Result<Overlay<&'a dyn Facts>, Error> {
-        let mut reached = BTreeSet::from([s]);
-        let mut waiting = vec![s];
         let mut overlay = Overlay::new(self.before);
+        overlay.apply(self.after.basis(), self.laid_for(s, &BTreeSet::new())?);
+        Ok(overlay)
+    }
+
+    /// What is laid over the state before for a new subject; `without` are new subjects that are left out.
+    ///
+    /// A component ref that takes the subject in is laid once it is allowed on a state that does not have the subject,
+    /// and with it, if it is of a new subject too, what is laid for that one.
+    fn laid_for(
+        &self,
+        s: SubjectId,
+        without: &BTreeSet<SubjectId>,
+    ) -> Result<Vec<&'a Flake>, Error> {
+        let mut laid = self.reached_from(s, without)?;
+        let mut outside = without.clone();
+        outside.insert(s);
+        if outside.len() > JSON_DEPTH_MAX {
+            return Ok(laid);
+        }
+        for flake in self.taking_in.get(&s).into_iter().flatten() {
+            if outside.contains(&flake.s) {
+                continue;
+            }
+            let mut of_parent = Vec::new();
+            let allowed = if self.made.contains(&flake.s) {
+                of_parent = self.laid_for(flake.s, &outside)?;
+                let mut state = Overlay::new(self.before);
+                state.apply(self.after.basis(), of_parent.iter().copied());
+                self.allows(flake, &state)?
+            } else {
+                self.allows(flake, self.before)?
+            };
+            if allowed {
+                laid.append(&mut of_parent);
+                laid.push(flake);
+            }
+        }
+        Ok(laid)
+    }
+
+    /// What this transaction says of a new subject and of new subjects reached from it by forward steps.
+    fn reached_from(
+        &self,
+        s: SubjectId,
+        without: &BTreeSet<SubjectId>,
+    ) -> Result<Vec<&'a Flake>, Error> {
+        let mut reached = without.clone();
+        reached.insert(s);
+        let mut waiting = vec![s];
+        let mut laid = Vec::new();
         while let Some(s) = waiting.pop() {
             let flakes = self.by_subject.get(&s).map_or(&[][..], Vec::as_slice);
             for flake in flakes {
@@ -207,9 +264,9 @@ impl<'a> Judge<'a> {
                     waiting.push(*to);
                 }
             }
-            overlay.apply(self.after.basis(), flakes.iter().copied());
+            laid.extend(flakes.iter().copied());
         }
-        Ok(overlay)
+        Ok(laid)
     }
 
     fn allows(&self, flake: &Flake, facts: &dyn Facts) -> Result<bool, Error> {

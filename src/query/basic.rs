@@ -26,9 +26,8 @@ use crate::model::Facts;
 use crate::schema::Schema;
 
 /// Keys of queries that there are not yet, at the top or in `opts`.
-const NOT_YET: [&str; 14] = [
+const NOT_YET: [&str; 13] = [
     "bind",
-    "component",
     "explain",
     "filter",
     "groupBy",
@@ -67,6 +66,7 @@ struct Options {
     offset: Option<usize>,
     order: Option<Order>,
     compact: Option<bool>,
+    component: Option<bool>,
 }
 
 impl Query {
@@ -112,6 +112,7 @@ impl Query {
                 offset: opts.offset.or(top.offset),
                 order: opts.order.or(top.order),
                 compact: opts.compact.or(top.compact),
+                component: opts.component.or(top.component),
             },
         })
     }
@@ -150,10 +151,11 @@ impl Query {
             Some(true) => Keys::Compact,
             Some(false) | None => Keys::Written,
         };
+        let components = self.options.component.unwrap_or(true);
         let crawl = Crawl::new(&reader);
         let mut rows = Vec::new();
         for it in &found {
-            rows.push(crawl.row(it.s, &it.row, &self.select, keys)?);
+            rows.push(crawl.row(it.s, &it.row, &self.select, keys, components)?);
         }
         Ok(match self.rows {
             Rows::All => Json::Array(rows),
@@ -220,6 +222,7 @@ impl Options {
             "offset" => self.offset = Some(count(value, at)?),
             "orderBy" => self.order = Some(Order::read(value, at)?),
             "compact" => self.compact = Some(switch(value, at)?),
+            "component" => self.component = Some(switch(value, at)?),
             "prettyPrint" => {
                 let _is_pretty = switch(value, at)?;
             }

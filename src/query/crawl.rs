@@ -6,7 +6,9 @@
 //! 3. A ref to a subject that is not seen is not told. That is the work of whoever hands in the facts: the ref is
 //!    itself not among them.
 //! 4. `_recur` ends where the way from the row comes to a subject a second time, and tells that one as a plain ref.
-//! 5. Values of a predicate ascend; referrers come newest first; `_orderBy` orders either as it orders rows.
+//! 5. What a component ref leads to is told whole where `*` tells the ref, unless `component` is false, and so on down
+//!    to `CRAWL_DEPTH_MAX` levels.
+//! 6. Values of a predicate ascend; referrers come newest first; `_orderBy` orders either as it orders rows.
 
 use std::cell::Cell;
 
@@ -16,7 +18,7 @@ use super::json::Json;
 use super::output::to_json;
 use super::reader::{Reader, Row, newest_first, predicate_in, values};
 use super::select::{Item, Select, What};
-use crate::base::limits::QUERY_ROWS_MAX;
+use crate::base::limits::{CRAWL_DEPTH_MAX, QUERY_ROWS_MAX};
 use crate::model::{SubjectId, Value, ValueRef, ValueType};
 use crate::schema::Predicate;
 
@@ -32,6 +34,7 @@ pub(super) enum Keys {
 /// The making of one answer.
 pub(super) struct Crawl<'r> {
     reader: &'r Reader<'r>,
+    everything: Select,
     objects: Cell<usize>,
 }
 
@@ -45,6 +48,8 @@ struct Recur<'q> {
 /// Where in the answer an object stands.
 struct Place<'q, 'p> {
     keys: Keys,
+    /// Whether `*` tells components whole.
+    components: bool,
     recur: Option<Recur<'q>>,
     /// The subjects from the row to this one.
     way: &'p [SubjectId],
@@ -59,6 +64,7 @@ impl<'r> Crawl<'r> {
     pub(super) fn new(reader: &'r Reader<'r>) -> Self {
         Self {
             reader,
+            everything: Select::everything(),
             objects: Cell::new(0),
         }
     }
@@ -73,9 +79,11 @@ impl<'r> Crawl<'r> {
         row: &Row,
         select: &Select,
         keys: Keys,
+        components: bool,
     ) -> Result<Json, Error> {
         let place = Place {
             keys,
+            components,
             recur: None,
             way: &[],
         };
@@ -102,12 +110,13 @@ impl<'r> Crawl<'r> {
             self.reader.budget.spend(1)?;
             let here = Place {
                 keys: place.keys,
+                components: place.components,
                 recur: (item.recur() > 0).then_some(Recur { item, left: *left }),
                 way: &way,
             };
             match &item.what {
                 What::Id => {}
-                What::All => self.all(s, row, &items, place.keys, &mut members)?,
+                What::All => self.all(s, row, &items, &here, &mut members)?,
                 What::Forward(name) => {
                     if let Some(of) = predicate_in(s.collection(), name, self.reader.schema)
                         && let Some(json) = self.forward(of, row, item, &here)?
@@ -143,7 +152,7 @@ impl<'r> Crawl<'r> {
         s: SubjectId,
         row: &Row,
         items: &[(&Item, usize)],
-        keys: Keys,
+        place: &Place<'_, '_>,
         members: &mut Members,
     ) -> Result<(), Error> {
         let schema = self.reader.schema;
@@ -168,10 +177,15 @@ impl<'r> Crawl<'r> {
             }
             let mut told = Vec::new();
             for value in values(row, *p) {
-                told.extend(self.plain(value, of)?);
+                match value {
+                    Value::Ref(to) if of.component && place.components => {
+                        told.push(self.component(*to, place)?);
+                    }
+                    value => told.extend(self.plain(value, of)?),
+                }
             }
             if let Some(json) = one_or_many(told, of) {
-                let key = match keys {
+                let key = match place.keys {
                     Keys::Written => &*of.name,
                     Keys::Compact => of.own_name(),
                 };
@@ -179,6 +193,19 @@ impl<'r> Crawl<'r> {
             }
         }
         Ok(())
+    }
+
+    /// What a component ref leads to, whole.
+    fn component(&self, s: SubjectId, place: &Place<'_, '_>) -> Result<Json, Error> {
+        if place.way.contains(&s) || place.way.len() > CRAWL_DEPTH_MAX {
+            return self.begin(s).map(Json::Object);
+        }
+        let below = Place {
+            recur: None,
+            ..*place
+        };
+        let row = self.reader.row(s)?;
+        self.object(s, &row, &self.everything, &below)
     }
 
     /// The values of a predicate.
@@ -262,6 +289,7 @@ impl<'r> Crawl<'r> {
         };
         let below = Place {
             keys,
+            components: select.component.unwrap_or(place.components),
             recur: place.recur.and_then(|it| {
                 let left = it.left.checked_sub(1)?;
                 Some(Recur { left, ..it })

@@ -47,6 +47,7 @@ pub(super) struct Select {
     pub(super) order: Option<Order>,
     pub(super) recur: usize,
     pub(super) compact: Option<bool>,
+    pub(super) component: Option<bool>,
 }
 
 /// One thing told of a subject.
@@ -91,6 +92,19 @@ impl Item {
 }
 
 impl Select {
+    /// Everything of a subject.
+    pub(super) fn everything() -> Self {
+        Self {
+            items: vec![Item {
+                at: Pointer::root(),
+                written: "*".to_owned(),
+                what: What::All,
+                select: None,
+            }],
+            ..Self::default()
+        }
+    }
+
     /// Reads the array under `select`.
     ///
     /// # Errors
@@ -320,7 +334,7 @@ fn read_option(
         "_orderBy" => select.order = Some(Order::read(value, at)?),
         "_recur" => select.recur = count(value, at)?,
         "_compact" => select.compact = Some(switch(value, at)?),
-        "_component" => return Err(invalid(at, "`_component` is not supported yet")),
+        "_component" => select.component = Some(switch(value, at)?),
         _ => return Err(invalid(at, &format!("there is no option `{name}`"))),
     }
     Ok(())

@@ -376,9 +376,9 @@ fn a_subject_is_told_as_it_is_selected() {
             "true or false",
         ),
         (
-            r#"[{"a":[{"_component":true}]}]"#,
+            r#"[{"a":[{"_component":1}]}]"#,
             "/select/0/a/0/_component",
-            "not supported yet",
+            "true or false",
         ),
         (
             r#"[{"a":[{"_orderBy":"person/x"}]}]"#,
@@ -649,7 +649,7 @@ fn rows_are_ordered_and_paged() {
         (r#""opts":{"from":1}"#, "/opts/from", "no `from`"),
         (r#""opts":1"#, "/opts", "an object"),
         (r#""apples":1"#, "/apples", "no `apples`"),
-        (r#""component":true"#, "/component", "not supported yet"),
+        (r#""component":1"#, "/component", "true or false"),
         (r#""groupBy":"?a""#, "/groupBy", "not supported yet"),
         (r#""vars":{}"#, "/vars", "not supported yet"),
         (r#""where":[]"#, "/where", "not supported yet"),

@@ -86,6 +86,7 @@ pub(super) fn coarse(
 /// Schema, permissions, and uniqueness of what is staged.
 pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
     let Staged {
+        late,
         flakes,
         places,
         tempids,
@@ -104,6 +105,9 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
         told => told,
     };
     permission_stage(&after, &flakes, &places, ground)?;
+    if let Some(late) = late {
+        return Err(late);
+    }
     in_use?;
     let new_policy = policy_stage(&after, &sorted, ground, &place)?;
     if let Some(policy) = &new_policy {

@@ -2,7 +2,8 @@
 //!
 //! 1. A value that is already there makes no flake of the commit; a new value of a predicate with one value retracts
 //!    the old.
-//! 2. Deleting a subject retracts its facts and the refs to it. A tag that is used is not deleted.
+//! 2. Deleting a subject retracts its facts and the refs to it. A tag that is used is not deleted. Where a component
+//!    ref goes, what it referred to is deleted too, unless the transaction takes it in elsewhere by another.
 //! 3. Nothing is both asserted and retracted, and nothing that is deleted is written or referred to. This is asked
 //!    of what was sent and not of the facts, since it is told before the permissions are judged.
 //! 4. What was sent and changes nothing is staged too, as [`Cause::Unchanged`]: else a guess at a hidden value would
@@ -19,7 +20,7 @@ use crate::model::system::{collection, predicate};
 use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
-use crate::schema::Predicate;
+use crate::schema::{Predicate, Schema};
 
 /// What a tempid came to, as a receipt tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Tempid {
 /// Flakes that are not checked yet, in the request's order.
 #[derive(Debug)]
 pub(super) struct Staged {
+    /// What is wrong with it and depends on facts that the author may not see: told after the permissions.
+    pub(super) late: Option<Error>,
     pub(super) flakes: Vec<StagedFlake>,
     /// Where in the request each flake comes from.
     pub(super) places: Vec<Pointer>,
@@ -41,6 +44,7 @@ pub(super) struct Staged {
 
 struct Stager<'a> {
     before: &'a dyn Facts,
+    schema: &'a Schema,
     flakes: Vec<StagedFlake>,
     places: Vec<Pointer>,
     /// What each touched subject and predicate has, with what is staged.
@@ -52,16 +56,25 @@ struct Stager<'a> {
     filled: BTreeSet<(SubjectId, PredicateId)>,
     /// What was there and is asserted again, where duplicates are retracted.
     again: BTreeSet<(SubjectId, PredicateId, Value)>,
+    /// What component refs that go referred to, and where; what others take in.
+    orphans: Vec<(SubjectId, Pointer)>,
+    taken_in: BTreeSet<SubjectId>,
+    deleted: BTreeSet<SubjectId>,
     /// The one value that was sent for a predicate with one value.
     sent: BTreeMap<(SubjectId, PredicateId), Value>,
 }
 
 /// Makes the flakes of a resolved transaction.
-pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Staged, Error> {
+pub(super) fn staged(
+    resolved: &Resolved<'_>,
+    before: &dyn Facts,
+    schema: &Schema,
+) -> Result<Staged, Error> {
     let typed = typed(resolved)?;
     refuse_dangling(resolved)?;
     let mut stager = Stager {
         before,
+        schema,
         flakes: Vec::new(),
         places: Vec::new(),
         values: BTreeMap::new(),
@@ -69,6 +82,9 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
         emptied: BTreeSet::new(),
         filled: BTreeSet::new(),
         again: BTreeSet::new(),
+        orphans: Vec::new(),
+        taken_in: BTreeSet::new(),
+        deleted: BTreeSet::new(),
         sent: BTreeMap::new(),
     };
     for (s, id) in &resolved.tags {
@@ -90,7 +106,9 @@ pub(super) fn staged(resolved: &Resolved<'_>, before: &dyn Facts) -> Result<Stag
         }
     }
     let tempids = tempids(resolved, &stager)?;
+    let late = stager.cascade()?;
     Ok(Staged {
+        late,
         flakes: stager.flakes,
         places: stager.places,
         tempids,
@@ -240,6 +258,11 @@ impl Stager<'_> {
             o: value.clone(),
             op: Op::Assert,
         };
+        if let Value::Ref(to) = value
+            && it.component
+        {
+            self.taken_in.insert(*to);
+        }
         // What was sent is judged first, so that a refusal does not tell whether there was a value.
         if is_again {
             let old = Flake {
@@ -273,6 +296,12 @@ impl Stager<'_> {
             false if is_sent => Cause::Unchanged,
             false => return Ok(()),
         };
+        if let Value::Ref(to) = value
+            && self.schema.predicate(p).is_some_and(|it| it.component)
+            && cause != Cause::Unchanged
+        {
+            self.orphans.push((to, at.clone()));
+        }
         let flake = Flake {
             s,
             p,
@@ -282,7 +311,30 @@ impl Stager<'_> {
         self.push(flake, cause, at)
     }
 
+    /// Deletes what component refs that went referred to, and what they in turn are made of.
+    fn cascade(&mut self) -> Result<Option<Error>, Error> {
+        let sent = self.flakes.len();
+        let mut late = None;
+        let mut next = 0;
+        while let Some((s, at)) = self.orphans.get(next).cloned() {
+            next += 1;
+            if self.taken_in.contains(&s) || self.deleted.contains(&s) {
+                continue;
+            }
+            let uses = |staged: &StagedFlake| {
+                staged.flake.op == Op::Assert
+                    && (staged.flake.s == s || staged.flake.o == Value::Ref(s))
+            };
+            if self.flakes.iter().take(sent).any(uses) {
+                late.get_or_insert_with(|| dangling(&at));
+            }
+            self.delete(s, &at)?;
+        }
+        Ok(late)
+    }
+
     fn delete(&mut self, s: SubjectId, at: &Pointer) -> Result<(), Error> {
+        self.deleted.insert(s);
         // One more than a commit may have is enough to be refused.
         let more = |count: usize| {
             if count > COMMIT_FLAKES_MAX {
@@ -333,14 +385,15 @@ fn refuse_dangling(resolved: &Resolved<'_>) -> Result<(), Error> {
         for (at, value) in item.fields.iter().flat_map(|it| it.values.iter().flatten()) {
             let to_deleted = matches!(value, ResolvedValue::Ref(to) if deleted.contains(to));
             if to_deleted || deleted.contains(&item.s) {
-                return Err(Error::invalid(
-                    at,
-                    "this transaction deletes a subject that it uses",
-                ));
+                return Err(dangling(at));
             }
         }
     }
     Ok(())
+}
+
+fn dangling(at: &Pointer) -> Error {
+    Error::invalid(at, "this transaction deletes a subject that it uses")
 }
 
 fn contradiction(at: &Pointer) -> Error {

@@ -21,7 +21,7 @@ pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> 
     coarse(&named, ground.writes, &schema)?;
     let warnings = warnings(&named);
     let resolved = resolved(named, ground, &schema)?;
-    let staged = staged(&resolved, ground.before)?;
+    let staged = staged(&resolved, ground.before, &schema)?;
     let checked = checked(staged, ground.before.basis().next(), ground)?;
     Ok(Checked {
         warnings,
