@@ -88,6 +88,9 @@ pub const IMPORT_JUDGED_VALUES_MAX: usize = 500;
 /// Named tempids of one import: what is kept of each is a hash and an id, in half a gigabyte for all.
 pub const IMPORT_NAMES_MAX: usize = 10_000_000;
 
+/// How long an export may take, seconds: hundreds of millions of flakes; the store reuses no page meanwhile.
+pub const EXPORT_SECONDS_MAX: u64 = 3_600;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 

@@ -37,6 +37,17 @@ pub(super) enum Error {
         /// What is wrong with it.
         why: io::Error,
     },
+    /// A file that cannot be written.
+    #[error("cannot write `{}`: {why}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: io::Error,
+    },
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Arguments(&'static str),
     /// An import was refused or failed.
     #[error("`{}`, {stopped}; {} items before it were imported", path.display(), stopped.imported.items)]
     Import {
@@ -56,8 +67,10 @@ impl Error {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
             Self::Import { stopped, .. } => stopped.error.kind().into(),
-            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Input { .. } => Exit::Usage,
-            Self::Output(_) => Exit::Failed,
+            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Input { .. } | Self::Arguments(_) => {
+                Exit::Usage
+            }
+            Self::Output(_) | Self::Written { .. } => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

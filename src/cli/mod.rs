@@ -6,6 +6,7 @@ mod arguments;
 mod demo;
 mod error;
 mod exit;
+mod export;
 mod import;
 mod progress;
 mod run;

@@ -147,9 +147,9 @@ impl Weight {
     }
 }
 
-/// Whether an `_id` is of a collection or a predicate.
+/// Whether an `_id` is of a collection, a predicate or a tag: these are looked up as they were before a transaction.
 fn is_schema(id: &Json) -> bool {
-    let is_of_schema = |name: &str| matches!(name, "_collection" | "_predicate");
+    let is_of_schema = |name: &str| matches!(name, "_collection" | "_predicate" | "_tag");
     match id {
         Json::String(text) => is_of_schema(head(text)),
         Json::Array(pair) => pair
@@ -160,7 +160,10 @@ fn is_schema(id: &Json) -> bool {
         Json::Int(raw) => SubjectId::from_raw(*raw)
             .map(SubjectId::collection)
             .is_some_and(|c: CollectionId| {
-                matches!(c, collection::COLLECTION | collection::PREDICATE)
+                matches!(
+                    c,
+                    collection::COLLECTION | collection::PREDICATE | collection::TAG
+                )
             }),
         _ => false,
     }
@@ -215,6 +218,7 @@ mod tests {
             (r#"{"_id": "a", "b": null}"#, 1, 100, false),
             (r#"{"_id": 5, "_action": "delete"}"#, 1, 100, true),
             (r#"{"_id": "_predicate$a", "name": "a/b"}"#, 1, 1, true),
+            (r#"{"_id": "_tag", "id": "a/b:c"}"#, 1, 1, true),
             (r#"{"_id": "_predicates", "name": "a/b"}"#, 1, 1, false),
             (
                 r#"{"_id": ["_collection/name", "a"], "doc": ""}"#,

@@ -32,6 +32,10 @@ fn wrong_usage_is_2_with_nothing_on_standard_output() {
         &["serve", "--listen", "nowhere"],
         &["import"],
         &["import", "absent.jsonl"],
+        &["export", "--by", "size"],
+        &["export", "--from", "1"],
+        &["export", "--by", "block", "--as", "root"],
+        &["export", "--json"],
         &["token", "root", "--expires", "soon"],
         &["serve", "--listen", "0.0.0.0:0"],
         &[
@@ -202,5 +206,81 @@ fn an_import_tells_what_it_came_to_and_ends_with_the_code_of_what_stopped_it() {
     let open = solon::Database::open(path).unwrap();
     let out = run(dir.path(), &["import", "notes.jsonl"]);
     assert_eq!(out.status.code(), Some(7));
+    drop(open);
+}
+
+#[test]
+fn an_export_is_imported_again_and_stands_whole_in_its_file_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(
+        run(dir.path(), &["export"]).status.code(),
+        Some(5),
+        "there is nothing to export"
+    );
+    assert!(
+        !dir.path().join("solon-data").exists(),
+        "and nothing is made"
+    );
+    std::fs::write(dir.path().join("notes.jsonl"), NOTES).unwrap();
+    assert!(run(dir.path(), &["import", "notes.jsonl"]).status.success());
+    let out = run(dir.path(), &["export"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stderr.is_empty());
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        text.starts_with("{\"start\":{\"by\":\"state\",\"block\":3,"),
+        "{text}"
+    );
+    assert!(
+        text.lines()
+            .last()
+            .unwrap()
+            .starts_with("{\"end\":{\"items\":4,\"block\":3,"),
+        "{text}"
+    );
+
+    let out = run(dir.path(), &["export", "--out", "all.jsonl", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&report["items"], &report["block"]),
+        (&4.into(), &3.into()),
+        "{report}"
+    );
+    let file = dir.path().join("all.jsonl");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it is its owner's");
+    }
+    let out = run(
+        dir.path(),
+        &["import", "all.jsonl", "--data", "other", "--json"],
+    );
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(report["items"], 4, "{report}");
+
+    let out = run(
+        dir.path(),
+        &["export", "--by", "block", "--from", "2", "--to", "2"],
+    );
+    assert_eq!(String::from_utf8(out.stdout).unwrap().lines().count(), 3);
+    for (arguments, code) in [
+        (&["export", "--as", "nobody", "--out", "none.jsonl"][..], 3),
+        (&["export", "--as", "absent"], 5),
+        (&["export", "--db", "no/such"], 5),
+        (&["export", "--by", "block", "--to", "9"], 2),
+        (&["export", "--out", "absent/all.jsonl"], 1),
+    ] {
+        let out = run(dir.path(), arguments);
+        assert_eq!(out.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(String::from_utf8(out.stderr).unwrap().lines().count(), 1);
+    }
+    assert!(
+        !dir.path().join("none.jsonl").exists() && !dir.path().join("none.jsonl.part").exists()
+    );
+    let open = solon::Database::open(dir.path().join("solon-data/local/default.redb")).unwrap();
+    assert_eq!(run(dir.path(), &["export"]).status.code(), Some(7));
     drop(open);
 }

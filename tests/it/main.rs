@@ -5,6 +5,7 @@
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
+//! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
@@ -26,6 +27,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod durability;
+mod export;
 #[cfg(feature = "server")]
 mod http;
 mod import;
