@@ -17,6 +17,17 @@ pub const COMMIT_FLAKES_MAX: usize = 100_000;
 /// A string value, bytes: larger things belong in an object store, with their address here.
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 
+/// Digits of a `bigint` or `bigdec`, without zeros at the ends: every double is one exactly (767 digits at most), and so
+/// is every integer of 3,321 bits.
+pub const DECIMAL_DIGITS_MAX: usize = 1_000;
+
+/// The power of ten that the first digit of a `bigint` or `bigdec` stands for, up or down: every double's fits, and no
+/// number is written with more than 2,002 characters.
+pub const DECIMAL_EXPONENT_MAX: i32 = 1_000;
+
+/// Levels of geometry collections in a `geojson`: RFC 7946 advises against nesting any.
+pub const GEOMETRY_DEPTH_MAX: usize = 4;
+
 /// The name of a collection, a predicate or a tempid, bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 
@@ -154,6 +165,15 @@ pub const WRITE_SECONDS_MAX: u64 = 30;
 /// A body that is read before its bearer is known, bytes: what a thousand strangers can make us hold.
 pub const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// The body of a signed command, bytes: its sender is a stranger until its signature is verified.
+pub const COMMAND_BODY_BYTES_MAX: usize = STRANGER_BODY_BYTES_MAX;
+
+/// Transactions that one command depends on: each is looked for among the blocks.
+pub const COMMAND_DEPENDENCIES_MAX: usize = 64;
+
+/// How far ahead the end of a command of root may be, seconds: as long as a root token lives.
+pub const ROOT_COMMAND_SECONDS_MAX: u64 = ROOT_TOKEN_SECONDS_MAX;
+
 /// A request id that a client chose, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -171,6 +191,8 @@ const _: () = {
     assert!(IMPORT_CHUNK_VALUES_MAX * 3 <= COMMIT_FLAKES_MAX);
     assert!(IMPORT_JUDGED_VALUES_MAX <= IMPORT_CHUNK_VALUES_MAX);
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
+    // The text of a command is kept as one value.
+    assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);

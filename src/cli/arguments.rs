@@ -35,12 +35,25 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Make keys that sign commands, and sign with them
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Print a root token, made from the folder's key alone, server running or not
     Root(RootArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key pair, and print it
+    New(NewKeysArguments),
+    /// Sign the command on standard input, and print the body to post to `/api/db/command`
+    Sign(SignArguments),
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +181,23 @@ pub(super) struct RootArguments {
     /// The `iss` of the token, as the server has it
     #[arg(long, value_name = "ID", env = "SOLON_ISSUER")]
     pub(super) issuer: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewKeysArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the private half to a new file, readable by its owner alone, and do not print it
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SignArguments {
+    /// The file of the key, as `keys new --out` writes it
+    #[arg(long, value_name = "FILE", env = "SOLON_KEY")]
+    pub(super) key: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

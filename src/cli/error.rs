@@ -31,7 +31,7 @@ pub(super) enum Error {
     OtherDemo(PathBuf),
     /// A file that cannot be read.
     #[error("cannot read `{}`: {why}", path.display())]
-    Input {
+    Unread {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -56,6 +56,9 @@ pub(super) enum Error {
         /// Where, and why.
         stopped: Box<db::ImportStopped>,
     },
+    /// Standard input cannot be read, or is no text.
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
     /// Standard output is closed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -67,10 +70,11 @@ impl Error {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
             Self::Import { stopped, .. } => stopped.error.kind().into(),
-            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Input { .. } | Self::Arguments(_) => {
+            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Unread { .. } | Self::Arguments(_) => {
                 Exit::Usage
             }
-            Self::Output(_) | Self::Written { .. } => Exit::Failed,
+            Self::Input(why) if why.kind() == io::ErrorKind::InvalidData => Exit::Usage,
+            Self::Input(_) | Self::Output(_) | Self::Written { .. } => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

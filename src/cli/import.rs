@@ -18,7 +18,7 @@ pub(super) fn import(arguments: &ImportArguments) -> Result<(), Error> {
         r#as,
         json,
     } = arguments;
-    let unreadable = |why| Error::Input {
+    let unreadable = |why| Error::Unread {
         path: file.clone(),
         why,
     };

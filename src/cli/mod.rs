@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod export;
 mod import;
+mod keys;
 mod progress;
 mod run;
 mod seconds;

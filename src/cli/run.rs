@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use super::arguments::{Arguments, Command, TokenCommand};
+use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{export, import, serve, token};
+use super::{export, import, keys, serve, token};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -34,6 +34,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token {
             command: TokenCommand::Root(arguments),
         } => token::root(&arguments),
+        Command::Keys {
+            command: KeysCommand::New(arguments),
+        } => keys::new(&arguments),
+        Command::Keys {
+            command: KeysCommand::Sign(arguments),
+        } => keys::sign(&arguments),
     };
     match done {
         Ok(()) => Exit::Ok.into(),

@@ -39,6 +39,29 @@ pub struct Receipt {
     pub fuel: Option<u64>,
     /// Whether the transaction was made earlier, under the same idempotency key, and this is its receipt again.
     pub is_repeat: bool,
+    /// Who signed the command for the author: their `_auth/id`, or their subject id if they have none.
+    pub authority: Option<String>,
+}
+
+/// What a transaction would do, as far as who tries it may see: a receipt without a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What the tempids would become.
+    pub tempids: Vec<(String, Tempid)>,
+    /// The block that it would be.
+    pub block: T,
+    /// The block's instant, Unix milliseconds.
+    pub instant_ms: i64,
+    /// The author's `_auth/id`, or its subject id if it has none.
+    pub auth: String,
+    /// The length of the request, bytes.
+    pub bytes: usize,
+    /// The flakes, by subject, predicate and object.
+    pub flakes: Vec<Flake>,
+    /// What its author should know of, in the request's order.
+    pub warnings: Vec<Warning>,
+    /// The steps it took; told to root alone (law 15).
+    pub fuel: Option<u64>,
 }
 
 /// A token that was minted.

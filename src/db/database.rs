@@ -9,21 +9,26 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Receipt, Tempid};
+use super::auth_name::AuthName;
+use super::command::Command;
 use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::{Once, tempids_of};
-use super::state::{Author, State};
+use super::signed::Signed;
+use super::state::{Author, State, bounded, budget};
+use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
-use crate::base::limits::{BODY_BYTES_MAX, WRITER_QUEUE_MAX};
+use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
 use crate::model::{Commit, Digest, Facts, Head, Incarnation, SubjectId, T, ValueRef};
 use crate::policy::Policy;
+use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
-use crate::transact::{Parsed, parse};
+use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -40,33 +45,6 @@ impl Default for Options {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
         }
-    }
-}
-
-/// How an auth is named: by its subject id, or by its `_auth/id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthName {
-    /// A subject id.
-    Subject(SubjectId),
-    /// An `_auth/id`.
-    Id(String),
-}
-
-impl From<SubjectId> for AuthName {
-    fn from(subject: SubjectId) -> Self {
-        Self::Subject(subject)
-    }
-}
-
-impl From<&str> for AuthName {
-    fn from(id: &str) -> Self {
-        Self::Id(id.to_owned())
-    }
-}
-
-impl From<String> for AuthName {
-    fn from(id: String) -> Self {
-        Self::Id(id)
     }
 }
 
@@ -204,6 +182,26 @@ impl Database {
         self.transact_under(Author::Auth(auth), Some(Once::client(key)?), text)
     }
 
+    /// Makes the transaction of a signed command, with the permissions of the auth that it names.
+    ///
+    /// `name` is what the database is called, `network/name`: the command must be for it.
+    /// Shape: docs/commands.md; [`sign_command`](crate::db::sign_command) makes one.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no command, or none for this database; `Unauthenticated` if it is not signed by the
+    /// auth that it names; `Denied` if that one may not sign for it; `Conflict` if its nonce was used; else as
+    /// [`Database::transact`].
+    pub fn command(&self, name: &str, body: &str) -> Result<Receipt, Error> {
+        let command = Command::parse(body)?;
+        if !command.is_for(name) {
+            return Err(command.misdirected());
+        }
+        let state = self.state();
+        let signed = Signed::verify(&command, &state.snapshot, &state.policy)?;
+        drop(state);
+        self.make_command(command, signed)
+    }
+
     /// What root sees, at the newest state of each query.
     pub fn root(&self) -> RootView {
         RootView {
@@ -323,11 +321,7 @@ impl Database {
         once: Option<Once>,
         text: &str,
     ) -> Result<Receipt, Error> {
-        if text.len() > BODY_BYTES_MAX {
-            let kind = ErrorKind::Limit(super::error::LimitKind::Body);
-            let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
-            return Err(Error::new(kind, "db/limit", why));
-        }
+        bounded(text)?;
         let parsed = parse(text)?;
         let digest = Digest(Sha256::digest(text.as_bytes()).into());
         let work = Transaction {
@@ -336,8 +330,34 @@ impl Database {
             bytes: text.len(),
             once,
             nonce: None,
+            terms: None,
             said: Vec::new(),
         };
+        self.make(author, work)
+    }
+
+    /// Makes the transaction of a command that is for this database, and whose signature is verified.
+    pub(super) fn make_command(&self, command: Command, signed: Signed) -> Result<Receipt, Error> {
+        // The snapshot is not held while the transaction waits for its turn.
+        let snapshot = self.state().snapshot.clone();
+        let limit = budget(&self.inner.clock, u64::MAX);
+        let terms = Terms::of(&command, &snapshot, &limit)?;
+        drop(snapshot);
+        let said = said(&command, &signed);
+        let at = Pointer::root().key("cmd").key("tx");
+        let work = Transaction {
+            parsed: parse_json(command.items, &at)?,
+            text: Digest(Sha256::digest(command.text.as_bytes()).into()),
+            bytes: command.text.len(),
+            once: None,
+            nonce: Some(command.nonce),
+            terms: Some(terms),
+            said,
+        };
+        self.make(Author::Signer(Arc::new(signed)), work)
+    }
+
+    fn make(&self, author: Author, work: Transaction) -> Result<Receipt, Error> {
         match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
             Done::Granted(_) => Err(Error::internal("the writer answered something else")),
@@ -358,12 +378,10 @@ impl Database {
             bytes,
             once: Some(Once::Import(text)),
             nonce: None,
+            terms: None,
             said: Vec::new(),
         };
-        match self.ask(author, Work::Transact(Box::new(work)))? {
-            Done::Transacted(receipt) => Ok(*receipt),
-            Done::Granted(_) => Err(Error::internal("the writer answered something else")),
-        }
+        self.make(author, work)
     }
 
     /// What the tempids of a part of an import came to, if it was made.

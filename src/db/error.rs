@@ -71,6 +71,12 @@ impl Error {
         self
     }
 
+    /// The same, found in a part of the request that is a text by itself: its place is one in that text.
+    pub(super) fn within(mut self, part: &str) -> Self {
+        self.message = format!("in {part}: {}", self.message);
+        self
+    }
+
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, "db/unavailable", message)
     }
@@ -228,6 +234,7 @@ impl From<transact::Error> for Error {
             Problem::Unique(_) => Self::new(ErrorKind::Conflict, "db/unique", message),
             Problem::Schema(error) => error.into(),
             Problem::Policy(error) => error.into(),
+            Problem::Stale => Self::new(ErrorKind::Conflict, "db/conflict", message),
             Problem::Limit { .. } => {
                 Self::new(ErrorKind::Limit(LimitKind::Body), "db/limit", message)
             }

@@ -15,7 +15,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::database::{AuthName, Database};
+use super::auth_name::AuthName;
+use super::database::Database;
 use super::error::Error;
 use super::export_facts::Source;
 use super::export_out::Out;

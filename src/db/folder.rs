@@ -13,10 +13,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::database::{AuthName, Database, Options};
+use super::auth_name::AuthName;
+use super::command::{Command, is_spelling};
+use super::database::{Database, Options};
 use super::error::{Error, ErrorKind};
 use super::mint::issue;
 use super::session::{Session, wrong_database};
+use super::signed::Signed;
+use super::signed_command::SignedCommand;
 use super::state::Author;
 use crate::base::limits::ROOT_TOKEN_SECONDS_MAX;
 use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
@@ -178,6 +182,23 @@ impl Folder {
         self.session_of(ROOT_AUTH)
     }
 
+    /// Verifies a signed command. It carries its own proof, and needs no session.
+    ///
+    /// A command for a database that is not there is refused as a wrong signature is.
+    ///
+    /// # Errors
+    /// As [`Database::command`].
+    pub fn command(&self, body: &str, database: Option<&str>) -> Result<SignedCommand, Error> {
+        let command = Command::parse(body)?;
+        if database.is_some_and(|named| !command.is_for(named)) {
+            return Err(command.misdirected());
+        }
+        if !command.is_for(&self.inner.name) {
+            return Err(Signed::refuse(&command));
+        }
+        SignedCommand::verify(&self.inner.database, command)
+    }
+
     /// A token for root.
     ///
     /// # Errors
@@ -214,9 +235,7 @@ impl Folder {
     }
 
     fn is_named(&self, database: Option<&str>) -> bool {
-        database.is_none_or(|it| {
-            it == &*self.inner.name || it.replacen('.', "/", 1) == *self.inner.name
-        })
+        database.is_none_or(|it| is_spelling(it, &self.inner.name))
     }
 
     fn session_of(&self, auth: SubjectId) -> Result<Session, Error> {

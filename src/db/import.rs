@@ -11,7 +11,8 @@
 use std::{fmt, io};
 
 use super::answer::Tempid;
-use super::database::{AuthName, Database};
+use super::auth_name::AuthName;
+use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::import_chunk::{Bounds, Chunk, Place, Running, Weight};
 use super::import_names::Names;

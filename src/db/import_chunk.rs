@@ -140,7 +140,12 @@ impl Weight {
             }
             Json::Array(list) => list.iter().for_each(|value| self.add(value)),
             Json::Null => self.values = self.values.saturating_add(UNNAMED_VALUES),
-            Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Double(_) | Json::String(_) => {
+            Json::Bool(_)
+            | Json::Int(_)
+            | Json::UInt(_)
+            | Json::Double(_)
+            | Json::Decimal(_)
+            | Json::String(_) => {
                 self.values = self.values.saturating_add(1);
             }
         }

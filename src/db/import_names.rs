@@ -76,7 +76,12 @@ impl Names {
             Json::Object(members) => members
                 .iter()
                 .for_each(|(_, json)| self.collect(json, used)),
-            Json::Null | Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Double(_) => {}
+            Json::Null
+            | Json::Bool(_)
+            | Json::Int(_)
+            | Json::UInt(_)
+            | Json::Double(_)
+            | Json::Decimal(_) => {}
         }
     }
 }

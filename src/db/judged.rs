@@ -102,7 +102,7 @@ impl Stage<'_> {
 }
 
 /// The flakes of one kind that a view shows.
-fn seen(flakes: &[Flake], op: FlakeOp, sight: &View<'_>) -> Result<Vec<Flake>, Error> {
+pub(super) fn seen(flakes: &[Flake], op: FlakeOp, sight: &View<'_>) -> Result<Vec<Flake>, Error> {
     let mut seen = Vec::new();
     for flake in flakes.iter().filter(|flake| flake.op == op) {
         let Flake { s, p, o, .. } = flake;

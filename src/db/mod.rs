@@ -7,6 +7,8 @@
 //! state, and only then answers (law 13: what is acknowledged is seen by every request that starts after).
 
 mod answer;
+mod auth_name;
+mod command;
 mod database;
 pub mod demo;
 mod demo_load;
@@ -24,16 +26,23 @@ mod judged;
 mod mint;
 mod once;
 mod session;
+mod signed;
+mod signed_command;
 mod state;
+mod terms;
+mod trial;
 mod view;
 mod writer;
 
-pub use answer::{Answer, Minted, Receipt, Tempid, Warning};
-pub use database::{AuthName, Database, Options};
+pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
+pub use auth_name::AuthName;
+pub use command::sign_command;
+pub use database::{Database, Options};
 pub use demo_load::{Loaded, load_demo};
 pub use error::{Error, ErrorKind, LimitKind};
 pub use export::Exported;
 pub use folder::{Folder, root_token_from_keys};
 pub use import::{ImportStopped, Imported};
 pub use session::Session;
+pub use signed_command::SignedCommand;
 pub use view::View;

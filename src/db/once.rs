@@ -230,6 +230,7 @@ impl Again<'_> {
             warnings: Vec::new(),
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
+            authority: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Minted, Receipt};
+use super::answer::{Answer, Minted, Receipt, Trial};
 use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::mint::Request;
@@ -11,7 +11,8 @@ use super::state::{Author, State, budget};
 use super::view::View;
 use crate::model::SubjectId;
 use crate::policy::Op;
-use crate::token::{Grant, TokenId, Verifier};
+use crate::query::Json;
+use crate::token::{CommandKey, Grant, TokenId, Verifier};
 
 /// A bearer, admitted at the newest state there was.
 #[derive(Debug)]
@@ -85,6 +86,47 @@ impl Session {
         let once = Some(Once::client(key)?);
         self.database
             .transact_under(self.author.clone(), once, body)
+    }
+
+    /// Judges a transaction as [`Session::transact`] would, and makes nothing.
+    ///
+    /// Shape: `{"tx": transaction, "flakes"?: [flake, ..], "auth"?: id or two-tuple}`.
+    ///
+    /// # Errors
+    /// As [`View::test_transact`].
+    pub fn test_transact(&self, body: &str) -> Result<Trial, Error> {
+        let state = Arc::clone(&self.state);
+        View::new(state, self.auth(), self.database.clock())?.test_transact(body)
+    }
+
+    /// Answers a query of what flakes would make true.
+    ///
+    /// Shape: `{"query": query, "flakes": [flake, ..]}`.
+    ///
+    /// # Errors
+    /// As [`View::query_with`].
+    pub fn query_with(&self, body: &str) -> Result<Answer, Error> {
+        let state = Arc::clone(&self.state);
+        View::new(state, self.auth(), self.database.clock())?.query_with(body)
+    }
+
+    /// Makes a key pair that signs commands. It touches nothing of the database.
+    ///
+    /// Shape: `{}`, or nothing.
+    ///
+    /// # Errors
+    /// `Denied` for an auth whose roles allow nothing; `Invalid` for any other body.
+    pub fn new_keys(&self, body: &str) -> Result<CommandKey, Error> {
+        let (facts, policy) = (&self.state.snapshot, &self.state.policy);
+        let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
+        if !reads.may_do_anything() {
+            return Err(Error::denied("no role of this auth allows anything"));
+        }
+        if !body.is_empty() && Json::read(body)? != Json::Object(Vec::new()) {
+            let why = "a request for keys is an empty object, or nothing";
+            return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
+        }
+        Ok(CommandKey::generate()?)
     }
 
     /// Mints a token.

@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, LimitKind};
+use super::signed::Signed;
 use crate::base::limits::{
-    REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
+    BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
@@ -32,6 +33,18 @@ pub(super) enum Author {
     Auth(SubjectId),
     /// The bearer of a verified token.
     Bearer(Arc<Identity>),
+    /// The auth of a command, and who signed it.
+    Signer(Arc<Signed>),
+}
+
+/// Refuses a text that is longer than a request may be.
+pub(super) fn bounded(text: &str) -> Result<(), Error> {
+    if text.len() <= BODY_BYTES_MAX {
+        return Ok(());
+    }
+    let kind = ErrorKind::Limit(LimitKind::Body);
+    let why = format!("a transaction has {BODY_BYTES_MAX} bytes at most");
+    Err(Error::new(kind, "db/limit", why))
 }
 
 /// The budget of one request that may take `steps_max` steps.
@@ -45,6 +58,15 @@ impl Author {
         match self {
             Self::Auth(auth) => *auth,
             Self::Bearer(identity) => identity.subject,
+            Self::Signer(signed) => signed.auth(),
+        }
+    }
+
+    /// Who signed for the author, if that is another.
+    pub(super) fn authority(&self) -> Option<SubjectId> {
+        match self {
+            Self::Auth(_) | Self::Bearer(_) => None,
+            Self::Signer(signed) => signed.authority(),
         }
     }
 
@@ -59,6 +81,9 @@ impl Author {
         policy: &Policy,
         now_ms: i64,
     ) -> Result<(), Error> {
+        if let Self::Signer(signed) = self {
+            return signed.admit(facts, policy);
+        }
         let auth = self.auth();
         let refuse = |code, message| Err(Error::new(ErrorKind::Unauthenticated, code, message));
         let mut exists = false;

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::Answer;
+use super::answer::{Answer, Trial};
 use super::error::{Error, ErrorKind};
-use super::state::{State, budget};
+use super::state::{State, bounded, budget};
+use super::trial::Bench;
 use crate::base::limits::SNAPSHOT_SECONDS_MAX;
 use crate::base::{Clock, Deadline};
 use crate::model::{self, Facts, SubjectId, T};
@@ -67,9 +68,7 @@ impl View {
     /// passed; `Unavailable` past the view's lease.
     pub fn query(&self, text: &str) -> Result<Answer, Error> {
         if self.lease.is_past() {
-            return Err(Error::unavailable(
-                "the view is older than its longest time; take a new one",
-            ));
+            return Err(too_old());
         }
         if !self.reads.may_do_anything() {
             return Err(Error::denied("no role of this auth allows anything"));
@@ -93,6 +92,40 @@ impl View {
             body: json.write(),
             block: basis.0,
             fuel: self.is_root().then(|| limit.spent()),
+        })
+    }
+
+    /// Judges a transaction as if this auth made it on this state, and makes nothing.
+    ///
+    /// Shape: `{"tx": transaction, "flakes"?: [flake, ..], "auth"?: id or two-tuple}`. `flakes` are laid over the
+    /// state first; they must be such as this auth may make true. Another `auth` needs the op `audit` at it.
+    ///
+    /// # Errors
+    /// Those that the transaction would be refused with, at a place under `/tx`; `NotFound` and `Denied` for another
+    /// auth; `Conflict` for flakes that are not of the block that would be next.
+    pub fn test_transact(&self, text: &str) -> Result<Trial, Error> {
+        self.bench(text)?.transact(text)
+    }
+
+    /// Answers a query of what flakes would make true.
+    ///
+    /// Shape: `{"query": query, "flakes": [flake, ..]}`. The flakes must be such as this auth may make true.
+    ///
+    /// # Errors
+    /// As [`View::query`] and [`View::test_transact`].
+    pub fn query_with(&self, text: &str) -> Result<Answer, Error> {
+        self.bench(text)?.query(text)
+    }
+
+    fn bench(&self, text: &str) -> Result<Bench<'_>, Error> {
+        if self.lease.is_past() {
+            return Err(too_old());
+        }
+        bounded(text)?;
+        Ok(Bench {
+            state: &self.state,
+            clock: &self.clock,
+            auth: self.auth(),
         })
     }
 
@@ -121,6 +154,10 @@ impl View {
             Error::new(ErrorKind::Invalid, "db/invalid-block", why)
         })
     }
+}
+
+fn too_old() -> Error {
+    Error::unavailable("the view is older than its longest time; take a new one")
 }
 
 /// The time between a past basis and now.

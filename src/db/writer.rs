@@ -19,13 +19,14 @@ use super::error::{Error, ErrorKind};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
 use super::once::{Again, Key, Once};
-use super::state::{Author, State, budget};
+use super::state::{Author, State, budget, name_of};
+use super::terms::{Terms, Turn};
 use crate::base::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::{
     Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
 };
-use crate::policy::{Op, Policy};
+use crate::policy::{Op, Permissions, Policy, View};
 use crate::replica::{Placement, Sequencer};
 use crate::store::{Sealed, Snapshot, Store, header_flakes, seal};
 use crate::transact::Parsed;
@@ -51,6 +52,8 @@ pub(super) struct Transaction {
     pub(super) once: Option<Once>,
     /// What the transaction's id is made of, beside author and text. Without one, making it twice writes twice.
     pub(super) nonce: Option<i64>,
+    /// The terms of a signed command.
+    pub(super) terms: Option<Terms>,
     /// What the engine says of it on the block's own subject.
     pub(super) said: Vec<(PredicateId, Value)>,
 }
@@ -191,6 +194,14 @@ impl Work {
             Self::Mint { .. } => 0,
         }
     }
+
+    /// The steps that it asks for itself not to pass.
+    fn fuel(&self) -> Option<u64> {
+        match self {
+            Self::Transact(transaction) => transaction.terms.as_ref()?.fuel,
+            Self::Mint { .. } => None,
+        }
+    }
 }
 
 impl Group {
@@ -208,7 +219,8 @@ impl Group {
         let writes = self
             .policy
             .permissions(auth, &Op::transact(), &self.facts)?;
-        let budget = &budget(clock, writes.steps_max());
+        let steps_max = writes.steps_max().min(work.fuel().unwrap_or(u64::MAX));
+        let budget = &budget(clock, steps_max);
         match work {
             Work::Mint { request, id } => {
                 let grant = request.judge(auth, &self.facts, &self.policy, now_ms, budget)?;
@@ -222,6 +234,11 @@ impl Group {
                 Ok(Done::Granted(grant))
             }
             Work::Transact(transaction) => {
+                if let Some(terms) = &transaction.terms {
+                    self.check(terms, &writes, now_ms, budget)?;
+                }
+                let authority = author.authority();
+                let authority = authority.map(|s| name_of(s, &self.facts)).transpose()?;
                 let key = transaction
                     .once
                     .as_ref()
@@ -230,15 +247,37 @@ impl Group {
                     Some(key) => key.block(&self.facts, now_ms)?,
                     None => None,
                 };
-                let receipt = if let Some(t) = made {
+                let mut receipt = if let Some(t) = made {
                     self.receipt(auth, t, transaction.bytes, now_ms, budget)?
                 } else {
                     let key = key.as_ref();
                     self.transact(auth, *transaction, key, incarnation, now_ms, budget)?
                 };
+                receipt.authority = authority;
                 Ok(Done::Transacted(Box::new(receipt)))
             }
         }
+    }
+
+    /// Whether a command's terms are met on the state so far.
+    fn check(
+        &self,
+        terms: &Terms,
+        writes: &Permissions,
+        now_ms: i64,
+        budget: &Budget,
+    ) -> Result<(), Error> {
+        let auth = writes.auth();
+        let reads = self.policy.permissions(auth, &Op::query(), &self.facts)?;
+        let schema = Arc::clone(self.policy.schema());
+        let sight = View::new(reads, schema, &self.facts, now_ms, budget);
+        terms.check(&Turn {
+            facts: &self.facts,
+            sight: &sight,
+            auth,
+            is_root: writes.is_root(),
+            now_ms,
+        })
     }
 
     /// The receipt of what was made before.
@@ -321,6 +360,7 @@ impl Group {
             warnings,
             fuel: is_root.then(|| budget.spent()),
             is_repeat: false,
+            authority: None,
         };
         if key.is_some() {
             self.once.insert(t, receipt.clone());

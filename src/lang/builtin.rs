@@ -2,7 +2,7 @@
 //!
 //! What each means stands in `docs/lang.md`; a test holds the two together.
 
-use super::number::Operator;
+use super::exact::Operator;
 use crate::base::limits::RULE_ARITY_MAX;
 
 /// A function that the language has.

@@ -61,7 +61,7 @@ pub(super) fn count(function: &'static str, value: &Val) -> Result<Val, Fault> {
         Val::Set(it) => it.iter().filter(|it| !it.is_nil()).count(),
         Val::List(it) => it.iter().filter(|it| !it.is_nil()).count(),
         Val::Map(it) => it.len(),
-        Val::Bool(_) | Val::Int(_) | Val::Double(_) => {
+        Val::Bool(_) | Val::Int(_) | Val::Double(_) | Val::Decimal(_) => {
             return Err(Fault::Type {
                 function,
                 expected: "a set, a vector or a text",
@@ -81,7 +81,7 @@ pub(super) fn is_empty(value: &Val) -> bool {
         Val::Set(it) => it.iter().all(Val::is_nil),
         Val::List(it) => it.iter().all(Val::is_nil),
         Val::Map(it) => it.is_empty(),
-        Val::Bool(_) | Val::Int(_) | Val::Double(_) => false,
+        Val::Bool(_) | Val::Int(_) | Val::Double(_) | Val::Decimal(_) => false,
     }
 }
 

@@ -158,6 +158,7 @@ impl Compiler<'_> {
             Kind::Bool(it) => Ok(Node::Literal(Val::Bool(*it))),
             Kind::Int(it) => Ok(Node::Literal(Val::Int(*it))),
             Kind::Double(it) => Ok(Node::Literal(Val::Double(*it))),
+            Kind::Decimal(it) => Ok(Node::Literal(Val::Decimal(it.clone()))),
             Kind::String(it) => Ok(Node::Literal(Val::string(it))),
             Kind::Symbol(name) => {
                 let Some(place) = scope.params.iter().position(|param| param == name) else {
@@ -457,7 +458,7 @@ impl Compiler<'_> {
             let value_type = predicate.value_type;
             let is_found = !matches!(
                 value_type,
-                ValueType::Bytes | ValueType::Json | ValueType::Tag
+                ValueType::Bytes | ValueType::Json | ValueType::Geojson | ValueType::Tag
             );
             if !(predicate.is_unique && is_found) {
                 return Err(within.error(at, Problem::NotUnique { name }));

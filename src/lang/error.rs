@@ -176,6 +176,12 @@ pub enum Fault {
         /// The function.
         function: &'static str,
     },
+    /// There is no exact result, and of exact numbers nothing is rounded.
+    #[error("`{function}` has no exact result")]
+    Inexact {
+        /// The function.
+        function: &'static str,
+    },
     /// A division by zero.
     #[error("`{function}` divides by zero")]
     DivisionByZero {

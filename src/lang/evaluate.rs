@@ -14,19 +14,24 @@ use super::chance::Seed;
 use super::collection::{Gather, contains, count, hash_set, is_empty, nth};
 use super::context::{Context, Previous};
 use super::error::{Fault, Stop};
+use super::exact::{Operator, Rounding};
 use super::node::{Absence, Bearer, Node, Read, Written};
-use super::number::{Number, Operator, apply, round, to_real};
+use super::number::{Number, apply, round};
 use super::path::{Reader, subject, subjects};
+use super::stored::stored;
 use super::text::{append, bounded, find, is_email, piece};
 use super::value::Val;
 use crate::base::Budget;
-use crate::model::{Facts, Flake, Op, SubjectId, Value, ValueRef, ValueType};
+use crate::model::{Facts, Flake, Op, SubjectId, ValueRef, ValueType};
 
 /// Bytes of a text that are worked on for one step.
 const TEXT_BYTES_A_STEP: usize = 64;
 
 /// Bytes of a text that are searched for one step.
 const SEARCH_BYTES_A_STEP: usize = 16;
+
+/// Digits of an exact number that are worked on for one step.
+const DIGITS_A_STEP: usize = 8;
 
 /// An evaluation.
 #[derive(Clone, Copy)]
@@ -266,7 +271,8 @@ impl<'a> Evaluation<'a> {
                 ValueRef::Ref(_)
                 | ValueRef::Int(_)
                 | ValueRef::Instant(_)
-                | ValueRef::Double(_) => Val::of(o),
+                | ValueRef::Double(_)
+                | ValueRef::Decimal(_) => Val::of(o),
                 _ => Val::Nil,
             };
             is_equal = raw.is_some_and(|raw| value == Val::Int(raw));
@@ -409,6 +415,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn call(self, builtin: Builtin, function: &'static str, values: &[Val]) -> Result<Val, Stop> {
+        for value in values {
+            if let Val::Decimal(it) = value {
+                self.spend_bytes(it.borrow().digit_count(), DIGITS_A_STEP)?;
+            }
+        }
         match (builtin, values) {
             (Builtin::Join(operator), items) => join(function, operator, items),
             (Builtin::Step(operator), [of]) => {
@@ -416,16 +427,14 @@ impl<'a> Evaluation<'a> {
                 Ok(told_number(sum))
             }
             (Builtin::Extreme(comparison), items) => extreme(function, comparison, items),
-            (Builtin::Ceil, [of]) => Ok(told_number(round(
-                function,
-                number(function, of)?,
-                f64::ceil,
-            )?)),
-            (Builtin::Floor, [of]) => Ok(told_number(round(
-                function,
-                number(function, of)?,
-                f64::floor,
-            )?)),
+            (Builtin::Ceil, [of]) => {
+                let whole = round(function, number(function, of)?, Rounding::Up)?;
+                Ok(told_number(whole))
+            }
+            (Builtin::Floor, [of]) => {
+                let whole = round(function, number(function, of)?, Rounding::Down)?;
+                Ok(told_number(whole))
+            }
             (Builtin::Contains, [_, Val::Nil]) => Err(Fault::Absent { function }.into()),
             (Builtin::Contains, [collection, of]) => Ok(Val::Bool(contains(collection, of))),
             (Builtin::Count, [of]) => {
@@ -519,9 +528,9 @@ fn as_text<'v>(function: &'static str, value: &'v Val) -> Result<&'v str, Fault>
 }
 
 fn place_of(function: &'static str, value: &Val) -> Result<i64, Fault> {
-    match value {
-        Val::Int(place) => Ok(*place),
-        Val::Nil => Err(Fault::Absent { function }),
+    match (value, value.as_int()) {
+        (_, Some(place)) => Ok(place),
+        (Val::Nil, _) => Err(Fault::Absent { function }),
         _ => Err(Fault::Type {
             function,
             expected: "an integer for a place",
@@ -533,6 +542,7 @@ fn number(function: &'static str, value: &Val) -> Result<Number, Fault> {
     match value {
         Val::Int(it) => Ok(Number::Int(*it)),
         Val::Double(it) => Ok(Number::Double(*it)),
+        Val::Decimal(it) => Ok(Number::Decimal(it.clone())),
         Val::Nil => Err(Fault::Absent { function }),
         _ => Err(Fault::Type {
             function,
@@ -545,6 +555,7 @@ fn told_number(number: Number) -> Val {
     match number {
         Number::Int(it) => Val::Int(it),
         Number::Double(it) => Val::Double(it),
+        Number::Decimal(it) => Val::Decimal(it),
     }
 }
 
@@ -552,11 +563,11 @@ fn join(function: &'static str, operator: Operator, items: &[Val]) -> Result<Val
     let numbers = items.iter().map(|item| number(function, item));
     let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
     let result = match (operator, numbers.as_slice()) {
-        (Operator::Subtract, [one]) => apply(operator, function, Number::Int(0), *one)?,
-        (Operator::Divide, [one]) => apply(operator, function, Number::Int(1), *one)?,
-        (_, [first, rest @ ..]) => rest
-            .iter()
-            .try_fold(*first, |sum, next| apply(operator, function, sum, *next))?,
+        (Operator::Subtract, [one]) => apply(operator, function, Number::Int(0), one.clone())?,
+        (Operator::Divide, [one]) => apply(operator, function, Number::Int(1), one.clone())?,
+        (_, [first, rest @ ..]) => rest.iter().try_fold(first.clone(), |sum, next| {
+            apply(operator, function, sum, next.clone())
+        })?,
         (_, []) => return Err(Fault::OutOfRange { function }.into()),
     };
     Ok(told_number(result))
@@ -566,9 +577,9 @@ fn extreme(function: &'static str, comparison: Comparison, items: &[Val]) -> Res
     let mut best: Option<Number> = None;
     for item in items {
         let next = number(function, item)?;
-        let is_better = best.is_none_or(|best| match comparison {
-            Comparison::Greater => next > best,
-            _ => next < best,
+        let is_better = best.as_ref().is_none_or(|best| match comparison {
+            Comparison::Greater => next > *best,
+            _ => next < *best,
         });
         if is_better {
             best = Some(next);
@@ -609,38 +620,4 @@ fn look_up(function: &'static str, map: Val, keys: &[Val]) -> Result<Val, Stop> 
         };
     }
     Ok(found)
-}
-
-/// The value as it stands under a predicate of this type; none, if it is in range of no such predicate.
-fn stored(
-    function: &'static str,
-    value_type: ValueType,
-    value: &Val,
-) -> Result<Option<Value>, Fault> {
-    let wrong = Fault::Type {
-        function,
-        expected: "a value of its predicate's type",
-    };
-    match (value_type, value) {
-        (_, Val::Nil) => Err(Fault::Absent { function }),
-        (ValueType::String | ValueType::Uri, Val::String(it)) => {
-            Ok(Some(Value::String(Arc::clone(it))))
-        }
-        (ValueType::Boolean, Val::Bool(it)) => Ok(Some(Value::Boolean(*it))),
-        (ValueType::Int | ValueType::Long, Val::Int(it)) => Ok(Some(Value::Int(*it))),
-        (ValueType::Instant, Val::Int(it)) => Ok(Some(Value::Instant(*it))),
-        (ValueType::Float | ValueType::Double, Val::Double(it)) => Ok(Some(Value::Double(*it))),
-        (ValueType::Float | ValueType::Double, Val::Int(it)) => {
-            // Only a double of exactly this number is it.
-            Ok(to_real(*it)
-                .filter(|real| Val::Double(*real) == *value)
-                .map(Value::Double))
-        }
-        (ValueType::Ref, Val::Int(it)) => Ok(SubjectId::from_raw(*it).map(Value::Ref)),
-        (ValueType::Uuid, Val::String(it)) => {
-            let uuid = uuid::Uuid::try_parse(it).map_err(|_| wrong)?;
-            Ok(Some(Value::Uuid(uuid.as_u128())))
-        }
-        _ => Err(wrong),
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::Real;
+use crate::model::{Decimal, Real};
 
 /// An expression and where it stands.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub enum Kind {
     Int(i64),
     /// `2.5`, `1e9`
     Double(Real),
+    /// `0.1M`
+    Decimal(Decimal),
     /// `"text"`
     String(String),
     /// `name`
@@ -57,6 +59,7 @@ fn write(expression: &Expr, text: &mut String) {
         // Writing to a string does not fail.
         Kind::Int(it) => drop(write!(text, "{it}")),
         Kind::Double(it) => drop(write!(text, "{:?}", it.number())),
+        Kind::Decimal(it) => drop(write!(text, "{it}M")),
         Kind::String(it) => write_string(it, text),
         Kind::Symbol(it) => text.push_str(it),
         Kind::Vector(items) => write_items('[', items, ']', text),

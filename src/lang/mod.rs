@@ -13,8 +13,8 @@
 //!
 //! `error` and `value` stand lowest; `parse` makes the tree of `expression`; `builtin` is the table of names;
 //! `chance` is numbers out of a seed;
-//! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `text`, `path` and
-//! `collection` for the work; `function` is the face.
+//! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `exact`, `text`, `path`, `stored`
+//! and `collection` for the work; `function` is the face.
 
 mod builtin;
 mod chance;
@@ -23,12 +23,14 @@ mod compile;
 mod context;
 mod error;
 mod evaluate;
+mod exact;
 mod expression;
 mod function;
 mod node;
 mod number;
 mod parse;
 mod path;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod text;

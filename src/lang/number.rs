@@ -1,4 +1,6 @@
-//! Numbers: 64-bit integers, checked, and finite doubles.
+//! Numbers: 64-bit integers, checked, finite doubles, and exact numbers of arbitrary size.
+//!
+//! With an exact number all is exact: an integer or double that meets one is taken for the exact number that it is.
 //!
 //! There is no cast: integers become doubles by one rounding, doubles become integers by their bits, and the two
 //! are compared without rounding at all.
@@ -6,42 +8,35 @@
 use std::cmp::Ordering;
 
 use super::error::Fault;
-use crate::model::Real;
+use super::exact::{self, Operator, Rounding};
+use crate::model::{Decimal, NoDecimal, Real};
 
 /// 2^63, the first double above every integer.
 const INT_END: f64 = 9_223_372_036_854_775_808.0;
 
 /// A number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Number {
     Int(i64),
     Double(Real),
-}
-
-/// How two numbers are compared or joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Quotient,
-    Remainder,
-    Modulo,
+    Decimal(Decimal),
 }
 
 impl Number {
-    fn double(self) -> f64 {
+    fn is_zero(&self) -> bool {
         match self {
-            Self::Int(it) => to_double(it),
-            Self::Double(it) => it.number(),
+            Self::Int(it) => *it == 0,
+            Self::Double(it) => it.number().abs() <= 0.0,
+            Self::Decimal(it) => it.borrow().is_zero(),
         }
     }
 
-    fn is_zero(self) -> bool {
+    /// The number, exactly.
+    fn exact(self) -> Result<Decimal, NoDecimal> {
         match self {
-            Self::Int(it) => it == 0,
-            Self::Double(it) => it.number().abs() <= 0.0,
+            Self::Int(it) => Ok(Decimal::from(it)),
+            Self::Double(it) => Decimal::of_real(it),
+            Self::Decimal(it) => Ok(it),
         }
     }
 }
@@ -53,6 +48,11 @@ impl Ord for Number {
             (Self::Double(a), Self::Double(b)) => a.cmp(b),
             (Self::Int(a), Self::Double(b)) => compare_exactly(*a, *b),
             (Self::Double(a), Self::Int(b)) => compare_exactly(*b, *a).reverse(),
+            (Self::Decimal(a), Self::Decimal(b)) => a.cmp(b),
+            (Self::Decimal(a), Self::Int(b)) => a.cmp(&Decimal::from(*b)),
+            (Self::Int(a), Self::Decimal(b)) => Decimal::from(*a).cmp(b),
+            (Self::Decimal(a), Self::Double(b)) => compare_with_double(a, *b),
+            (Self::Double(a), Self::Decimal(b)) => compare_with_double(b, *a).reverse(),
         }
     }
 }
@@ -83,6 +83,16 @@ pub(super) fn compare_exactly(int: i64, real: Real) -> Ordering {
         }),
         None if double > 0.0 => Ordering::Less,
         None => Ordering::Greater,
+    }
+}
+
+/// Compares without rounding.
+pub(super) fn compare_with_double(decimal: &Decimal, real: Real) -> Ordering {
+    match Decimal::of_real(real) {
+        Ok(exact) => decimal.cmp(&exact),
+        // Every double is an exact number, so that this is never so; by its sign it still stands somewhere.
+        Err(_) if real.number() < 0.0 => Ordering::Greater,
+        Err(_) => Ordering::Less,
     }
 }
 
@@ -129,7 +139,8 @@ pub(super) fn apply(
     if divides && b.is_zero() {
         return Err(Fault::DivisionByZero { function });
     }
-    if let (Number::Int(x), Number::Int(y)) = (a, b) {
+    if let (Number::Int(x), Number::Int(y)) = (&a, &b) {
+        let (x, y) = (*x, *y);
         let exact = match operator {
             Operator::Add => x.checked_add(y),
             Operator::Subtract => x.checked_sub(y),
@@ -152,7 +163,16 @@ pub(super) fn apply(
         };
         return exact.map(Number::Int).ok_or(Fault::Overflow { function });
     }
-    let (x, y) = (a.double(), b.double());
+    let (x, y) = match (a, b) {
+        (Number::Int(x), Number::Double(y)) => (to_double(x), y.number()),
+        (Number::Double(x), Number::Int(y)) => (x.number(), to_double(y)),
+        (Number::Double(x), Number::Double(y)) => (x.number(), y.number()),
+        (a, b) => {
+            let overflow = |_| Fault::Overflow { function };
+            let (x, y) = (a.exact().map_err(overflow)?, b.exact().map_err(overflow)?);
+            return exact::apply(operator, function, &x, &y).map(Number::Decimal);
+        }
+    };
     real(
         function,
         match operator {
@@ -180,16 +200,20 @@ fn real(function: &'static str, double: f64) -> Result<Number, Fault> {
         .ok_or(Fault::Overflow { function })
 }
 
-/// The integer next above or below.
+/// The whole number next above or below.
 pub(super) fn round(
     function: &'static str,
     number: Number,
-    rounding: fn(f64) -> f64,
+    rounding: Rounding,
 ) -> Result<Number, Fault> {
     match number {
         Number::Int(_) => Ok(number),
-        Number::Double(it) => whole(rounding(it.number()))
-            .map(Number::Int)
-            .ok_or(Fault::Overflow { function }),
+        Number::Double(it) => whole(match rounding {
+            Rounding::Up => it.number().ceil(),
+            Rounding::Down => it.number().floor(),
+        })
+        .map(Number::Int)
+        .ok_or(Fault::Overflow { function }),
+        Number::Decimal(it) => exact::round(function, &it, rounding).map(Number::Decimal),
     }
 }

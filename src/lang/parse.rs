@@ -22,7 +22,7 @@ use super::expression::{Expr, Kind};
 use crate::base::limits::{
     RULE_ARITY_MAX, RULE_DEPTH_MAX, RULE_NODES_MAX, RULE_SYMBOL_BYTES_MAX, RULE_TEXT_BYTES_MAX,
 };
-use crate::model::Real;
+use crate::model::{Decimal, Real};
 
 /// Parses a rule text.
 ///
@@ -219,6 +219,12 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&self, start: &str, token: &str) -> Result<Kind, Error> {
+        if let Some(exact) = token.strip_suffix('M') {
+            let exact = exact.strip_prefix('+').unwrap_or(exact);
+            return Decimal::parse(exact)
+                .map(Kind::Decimal)
+                .map_err(|_| self.expected(start, "an exact number such as 12M or 0.1M"));
+        }
         if !token.contains(['.', 'e', 'E']) {
             return token
                 .parse()

@@ -301,8 +301,7 @@ pub(super) fn subjects(function: &'static str, value: &Val) -> Result<BTreeSet<S
 pub(super) fn subject(function: &'static str, value: &Val) -> Result<Option<SubjectId>, Fault> {
     let id = match value {
         Val::Nil => return Ok(None),
-        Val::Int(raw) => SubjectId::from_raw(*raw),
-        _ => None,
+        value => value.as_int().and_then(SubjectId::from_raw),
     };
     let expected = "the id of a subject, or a two-tuple";
     id.map(Some).ok_or(Fault::Type { function, expected })

@@ -62,6 +62,7 @@ pub(super) fn append(function: &'static str, text: &mut String, value: &Val) -> 
         Val::Int(it) => text.push_str(&it.to_string()),
         // Writing to a string does not fail.
         Val::Double(it) => drop(write!(text, "{:?}", it.number())),
+        Val::Decimal(it) => drop(write!(text, "{it}")),
         Val::String(it) => {
             bounded(function, text.len().saturating_add(it.len()))?;
             text.push_str(it);

@@ -2,16 +2,16 @@
 //!
 //! 1. Ids and instants are integers; uuid (hyphenated), uri, bytes (lower-case hex) and json (compact text) are
 //!    strings. Absence is `Nil`.
-//! 2. Equality and order are of what is meant: an integer equals the double of the same number, exactly, without
-//!    rounding. Values of two kinds are unequal, and stand in the order of the variants.
+//! 2. Equality and order are of what is meant: integers, doubles and decimals of the same number are equal, exactly,
+//!    without rounding. Values of two kinds are unequal, and stand in the order of the variants.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::number::compare_exactly;
-use crate::model::{Real, ValueRef};
+use super::number::{compare_exactly, compare_with_double};
+use crate::model::{Decimal, Real, ValueRef};
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub enum Val {
     Int(i64),
     /// A finite double.
     Double(Real),
+    /// An exact number of arbitrary size; what a `bigint` or `bigdec` is read as, also where it is small.
+    Decimal(Decimal),
     /// A text.
     String(Arc<str>),
     /// Values in order, each once.
@@ -51,10 +53,20 @@ impl Val {
             ValueRef::Boolean(it) => Self::Bool(it),
             ValueRef::Int(it) | ValueRef::Instant(it) => Self::Int(it),
             ValueRef::Double(it) => Self::Double(it),
+            ValueRef::Decimal(it) => Self::Decimal(it.to_decimal()),
             ValueRef::String(it) | ValueRef::Json(it) => Self::string(it),
             ValueRef::Uuid(it) => Self::string(&uuid::Uuid::from_u128(it).hyphenated().to_string()),
             ValueRef::Bytes(it) => Self::string(&hex(it)),
             ValueRef::Ref(it) => Self::Int(it.raw()),
+        }
+    }
+
+    /// The integer that it is, written as one or exactly.
+    pub(super) fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(it) => Some(*it),
+            Self::Decimal(it) => it.borrow().to_int(),
+            _ => None,
         }
     }
 
@@ -67,7 +79,7 @@ impl Val {
         match self {
             Self::Nil => 0,
             Self::Bool(_) => 1,
-            Self::Int(_) | Self::Double(_) => 2,
+            Self::Int(_) | Self::Double(_) | Self::Decimal(_) => 2,
             Self::String(_) => 3,
             Self::Set(_) => 4,
             Self::List(_) => 5,
@@ -93,6 +105,11 @@ impl Ord for Val {
             (Self::Double(a), Self::Double(b)) => a.cmp(b),
             (Self::Int(a), Self::Double(b)) => compare_exactly(*a, *b),
             (Self::Double(a), Self::Int(b)) => compare_exactly(*b, *a).reverse(),
+            (Self::Decimal(a), Self::Decimal(b)) => a.cmp(b),
+            (Self::Decimal(a), Self::Int(b)) => a.cmp(&Decimal::from(*b)),
+            (Self::Int(a), Self::Decimal(b)) => Decimal::from(*a).cmp(b),
+            (Self::Decimal(a), Self::Double(b)) => compare_with_double(a, *b),
+            (Self::Double(a), Self::Decimal(b)) => compare_with_double(b, *a).reverse(),
             (Self::String(a), Self::String(b)) => a.cmp(b),
             (Self::Set(a), Self::Set(b)) => a.cmp(b),
             (Self::List(a), Self::List(b)) => a.cmp(b),

@@ -2,6 +2,7 @@
 //!
 //! Knows neither disk, nor JSON, nor rules.
 
+mod decimal;
 mod empty;
 mod error;
 mod facts;
@@ -9,9 +10,11 @@ mod flake;
 mod id;
 mod names;
 mod overlay;
+mod real;
 pub mod system;
 mod value;
 
+pub use decimal::{Decimal, DecimalRef, NoDecimal};
 pub use empty::Empty;
 pub use error::Error;
 pub use facts::{Bounds, Direction, Fact, Facts, Visit};
@@ -19,4 +22,5 @@ pub use flake::{Commit, Digest, Flake, Head, Incarnation, Op};
 pub use id::{CollectionId, PredicateId, SubjectId, T};
 pub use names::{Names, PredicateName, StoredFunction, ValueType};
 pub use overlay::Overlay;
-pub use value::{Real, Value, ValueRef};
+pub use real::Real;
+pub use value::{Value, ValueRef};

@@ -15,10 +15,14 @@ pub enum ValueType {
     Int,
     /// 64 bits, signed.
     Long,
+    /// An integer of arbitrary size.
+    Bigint,
     /// Finite, the precision of 32 bits.
     Float,
     /// Finite, 64 bits.
     Double,
+    /// An exact decimal number of arbitrary size.
+    Bigdec,
     /// A moment, Unix milliseconds.
     Instant,
     /// RFC 9562.
@@ -29,6 +33,8 @@ pub enum ValueType {
     Bytes,
     /// Any JSON, kept as compact text.
     Json,
+    /// An object of RFC 7946, kept as compact text.
+    Geojson,
     /// Another subject.
     Ref,
     /// A named choice: a subject of `_tag`.

@@ -105,6 +105,10 @@ pub mod predicate {
     pub const TX_ALT_ID: PredicateId = PredicateId(104);
     pub const TX_DOC: PredicateId = PredicateId(105);
     pub const TX_TEMPIDS: PredicateId = PredicateId(108);
+    pub const TX_AUTHORITY: PredicateId = PredicateId(102);
+    pub const TX_NONCE: PredicateId = PredicateId(103);
+    pub const TX_TX: PredicateId = PredicateId(106);
+    pub const TX_SIG: PredicateId = PredicateId(107);
 
     pub const SETTING_ANONYMOUS: PredicateId = PredicateId(110);
     pub const SETTING_DOC: PredicateId = PredicateId(113);

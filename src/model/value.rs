@@ -1,59 +1,18 @@
 //! What stands in the third place of a fact.
 //!
-//! 1. The order of values is the order of their bytes on disk: boolean < number < instant < string < uuid <
-//!    bytes < ref < json. A predicate has one type, so values of two kinds never meet under one predicate.
-//! 2. A [`Real`] is finite and never −0. A `float` is kept as the double nearest to its shortest decimal form,
-//!    so that it prints and compares as it was written.
-//! 3. `uri` is a checked string; `tag` is a ref to a `_tag` subject; `int` and `long` differ in range alone.
+//! 1. The order of values is the order of their bytes on disk: boolean < integer < double < decimal <
+//!    instant < string < uuid < bytes < ref < json. A predicate has one type, so values of two kinds never meet
+//!    under one predicate.
+//! 2. A `float` is kept as the double nearest to its shortest decimal form, so that it prints and compares as it was
+//!    written.
+//! 3. `uri` is a checked string, and `geojson` is checked json; a `bigint` is a decimal without a fraction; `tag` is a
+//!    ref to a `_tag` subject; `int` and `long` differ in range alone.
 
-use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::decimal::{Decimal, DecimalRef};
 use super::id::SubjectId;
-
-/// A finite double, with one zero.
-#[derive(Clone, Copy, Debug)]
-pub struct Real(f64);
-
-impl Real {
-    /// The number, unless it is not finite.
-    pub fn new(number: f64) -> Option<Self> {
-        // Adding zero turns −0 into 0.
-        number.is_finite().then_some(Self(number + 0.0))
-    }
-
-    /// The number.
-    pub const fn number(self) -> f64 {
-        self.0
-    }
-}
-
-impl PartialEq for Real {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Real {}
-
-impl PartialOrd for Real {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Real {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl Hash for Real {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.to_bits().hash(state);
-    }
-}
+use super::real::Real;
 
 /// A value that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +23,8 @@ pub enum Value {
     Int(i64),
     /// `float` and `double`
     Double(Real),
+    /// `bigint` and `bigdec`
+    Decimal(Decimal),
     /// `instant`, Unix milliseconds
     Instant(i64),
     /// `string` and `uri`
@@ -74,7 +35,7 @@ pub enum Value {
     Bytes(Arc<[u8]>),
     /// `ref` and `tag`
     Ref(SubjectId),
-    /// `json`, as compact text
+    /// `json` and `geojson`, as compact text
     Json(Arc<str>),
 }
 
@@ -87,6 +48,8 @@ pub enum ValueRef<'a> {
     Int(i64),
     /// `float` and `double`
     Double(Real),
+    /// `bigint` and `bigdec`
+    Decimal(DecimalRef<'a>),
     /// `instant`, Unix milliseconds
     Instant(i64),
     /// `string` and `uri`
@@ -97,7 +60,7 @@ pub enum ValueRef<'a> {
     Bytes(&'a [u8]),
     /// `ref` and `tag`
     Ref(SubjectId),
-    /// `json`, as compact text
+    /// `json` and `geojson`, as compact text
     Json(&'a str),
 }
 
@@ -113,6 +76,7 @@ impl Value {
             Self::Boolean(it) => ValueRef::Boolean(*it),
             Self::Int(it) => ValueRef::Int(*it),
             Self::Double(it) => ValueRef::Double(*it),
+            Self::Decimal(it) => ValueRef::Decimal(it.borrow()),
             Self::Instant(it) => ValueRef::Instant(*it),
             Self::String(it) => ValueRef::String(it),
             Self::Uuid(it) => ValueRef::Uuid(*it),
@@ -130,6 +94,7 @@ impl ValueRef<'_> {
             Self::Boolean(it) => Value::Boolean(it),
             Self::Int(it) => Value::Int(it),
             Self::Double(it) => Value::Double(it),
+            Self::Decimal(it) => Value::Decimal(it.to_decimal()),
             Self::Instant(it) => Value::Instant(it),
             Self::String(it) => Value::String(Arc::from(it)),
             Self::Uuid(it) => Value::Uuid(it),
@@ -170,18 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_zero_and_nothing_that_is_not_finite() {
-        assert_eq!(Real::new(-0.0), Real::new(0.0));
-        assert_eq!(Real::new(f64::NAN), None);
-        assert_eq!(Real::new(f64::INFINITY), None);
-    }
-
-    #[test]
     fn a_borrowed_value_orders_as_its_owner_does() {
         let values = [
             Value::Boolean(true),
             Value::Int(-3),
             Value::Double(Real::new(2.5).unwrap()),
+            Value::Decimal(Decimal::parse("-3.5").unwrap()),
             Value::Instant(1),
             Value::string("a"),
             Value::Uuid(1),

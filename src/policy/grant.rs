@@ -6,7 +6,8 @@
 //! 2. To hold a role is also to hold one derived from it: rules all of one held role's, with all its deny rules
 //!    and, if any default is kept, all its explicit rules.
 //! 3. Specs bind every auth, root too, and read with the eyes of root: changing one needs root.
-//! 4. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
+//! 4. Who gives an auth a public key can act as it, and as each auth that names it as an authority.
+//! 5. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
 //!    it too.
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use super::permissions::{Permissions, Policy, refs};
 use super::rule::{Content, Effect, Rule};
 use crate::lang::Function;
 use crate::model::system::{collection, predicate};
-use crate::model::{Direction, Facts, Flake, PredicateId, SubjectId, Value, ValueRef};
+use crate::model::{Direction, Facts, Flake, Op, PredicateId, SubjectId, Value, ValueRef};
 
 /// One state: its facts, and its policy.
 #[derive(Clone, Copy)]
@@ -153,6 +154,17 @@ fn is_grant(flake: &Flake) -> bool {
         )
 }
 
+/// Whether an auth that is deleted no longer signs for another: that gives nobody anything, and who deletes need not
+/// learn for whom it signed.
+fn loses_authority(flake: &Flake, after: State<'_>) -> Result<bool, Error> {
+    match (flake.p, flake.op, &flake.o) {
+        (predicate::AUTH_AUTHORITY, Op::Retract, Value::Ref(gone)) => {
+            Ok(!after.facts.exists(*gone)?)
+        }
+        _ => Ok(false),
+    }
+}
+
 /// What a transaction's grants touch, directly or through each other.
 #[derive(Debug, Default)]
 struct Changed {
@@ -175,7 +187,16 @@ impl Changed {
                 collection::PREDICATE | collection::COLLECTION => {
                     changed.specs.insert(flake.s);
                 }
-                collection::AUTH => drop(changed.auths.insert(flake.s)),
+                collection::AUTH => {
+                    if !loses_authority(flake, after)? {
+                        changed.auths.insert(flake.s);
+                    }
+                    // Whose key it is signs for those, too, who name the auth as their authority.
+                    if flake.p == predicate::AUTH_PUBLIC_KEY && flake.op == Op::Assert {
+                        let signed_for = after.referrers(predicate::AUTH_AUTHORITY, flake.s)?;
+                        changed.auths.extend(signed_for);
+                    }
+                }
                 collection::USER => {
                     changed
                         .auths

@@ -37,6 +37,11 @@ impl Op {
         Self("token")
     }
 
+    /// Looking into the decisions about an auth.
+    pub const fn audit() -> Self {
+        Self("audit")
+    }
+
     /// The op's name.
     pub const fn name(self) -> &'static str {
         self.0

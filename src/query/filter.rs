@@ -181,8 +181,13 @@ impl<'t> Lexer<'t> {
         }
         let before = self.rest;
         let word = self.take(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-        if let Ok(value @ (Json::Bool(_) | Json::Int(_) | Json::UInt(_) | Json::Double(_))) =
-            Json::read(word)
+        if let Ok(
+            value @ (Json::Bool(_)
+            | Json::Int(_)
+            | Json::UInt(_)
+            | Json::Double(_)
+            | Json::Decimal(_)),
+        ) = Json::read(word)
         {
             Ok(value)
         } else {

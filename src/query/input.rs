@@ -1,20 +1,24 @@
 //! Values and identities as they come in, in JSON, made into what facts hold.
 //!
-//! Strict: nothing is taken for what it is not. A number in quotes is text, and `1.0` is no whole number.
+//! Strict: no number is rounded to a whole one, and none that is exact is rounded at all. A number in quotes is a number
+//! where one of many digits may be meant, and a `string` takes anything by its text.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::error::Error;
+use super::geojson::{self, Flaw};
 use super::json::Json;
+use super::number::{is_of_number, told};
 use super::pointer::Pointer;
 use crate::base::limits::STRING_BYTES_MAX;
 use crate::model::system::predicate;
-use crate::model::{self, Facts, Real, SubjectId, Value, ValueType};
+use crate::model::{self, Decimal, Facts, NoDecimal, Real, SubjectId, Value, ValueType};
 use crate::schema::{Predicate, Schema};
 
 /// Why some JSON is no value of a type. It carries nothing of the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// It is of another kind or form.
     #[error("expected {wanted}, found {found}")]
@@ -24,6 +28,17 @@ pub enum Misfit {
         /// What there was.
         found: &'static str,
     },
+    /// It is a number with more digits, or larger or nearer to zero, than one may be.
+    #[error("{0}")]
+    Number(NoDecimal),
+    /// It is no GeoJSON object.
+    #[error("GeoJSON: {why}")]
+    Geojson {
+        /// Where in it something is wrong.
+        at: Pointer,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// It is too long.
     #[error("a value may have at most {max} bytes")]
     TooLong {
@@ -32,14 +47,27 @@ pub enum Misfit {
     },
 }
 
+impl Misfit {
+    /// Where in the JSON something is wrong; the root, if it is all of it.
+    pub fn at(&self) -> Pointer {
+        match self {
+            Self::Geojson { at, .. } => at.clone(),
+            Self::Form { .. } | Self::Number(_) | Self::TooLong { .. } => Pointer::root(),
+        }
+    }
+}
+
 /// Some JSON as a value of a scalar type.
 ///
-/// `int` and `long` take whole numbers in their range, `float` and `double` any number in theirs, `instant`
-/// ISO-8601 text with an offset or Unix milliseconds, `uuid` hyphenated text, `uri` RFC 3986 with a scheme, `bytes`
-/// hex, `json` anything. Refs and tags are no scalars: they are resolved through facts.
+/// `int` takes whole numbers in its range; `long` and `bigint` also strings of their digits; `float`, `double` and
+/// `bigdec` any number in theirs, or a string of it; `instant` ISO-8601 text with an offset or Unix milliseconds,
+/// `uuid` hyphenated text, `uri` RFC 3986 with a scheme, `bytes` hex, `json` anything, `geojson` an object of RFC 7946,
+/// `string` anything but null: what is no text by its JSON text. Refs and tags are no scalars: they are resolved
+/// through facts.
 ///
 /// # Errors
-/// `Form` if it does not fit, and for refs and tags; `TooLong` past [`STRING_BYTES_MAX`].
+/// `Form` if it does not fit, and for refs and tags; `Number` past `DECIMAL_DIGITS_MAX` and `DECIMAL_EXPONENT_MAX`;
+/// `Geojson`; `TooLong` past [`STRING_BYTES_MAX`].
 pub fn value_of(json: &Json, value_type: ValueType) -> Result<Value, Misfit> {
     let wanted = wanted(value_type);
     let misfit = Misfit::Form {
@@ -47,13 +75,34 @@ pub fn value_of(json: &Json, value_type: ValueType) -> Result<Value, Misfit> {
         found: json.kind(),
     };
     let value = match (value_type, json) {
-        (ValueType::String, Json::String(text)) => text_of(text)?.map(Value::String),
+        (ValueType::String, Json::String(text) | Json::Decimal(text)) => {
+            text_of(text)?.map(Value::String)
+        }
+        (ValueType::String, Json::Null) => None,
+        (ValueType::String, json) => text_of(&json.write())?.map(Value::String),
         (ValueType::Uri, Json::String(text)) if is_uri(text) => text_of(text)?.map(Value::String),
         (ValueType::Boolean, Json::Bool(it)) => Some(Value::Boolean(*it)),
         (ValueType::Int, Json::Int(it)) => i32::try_from(*it).ok().map(|_| Value::Int(*it)),
-        (ValueType::Long, Json::Int(it)) => Some(Value::Int(*it)),
-        (ValueType::Double, number) => double(number).and_then(Real::new).map(Value::Double),
-        (ValueType::Float, number) => double(number)
+        (ValueType::Long, json) => match unquoted(json).as_ref() {
+            Json::Int(it) => Some(Value::Int(*it)),
+            _ => None,
+        },
+        (ValueType::Bigint, Json::Decimal(text) | Json::String(text)) if is_whole(text) => {
+            exact(text)?
+        }
+        (ValueType::Bigdec, Json::Decimal(text) | Json::String(text)) => exact(text)?,
+        // A double tells the number as it was written; if it did not, its text would be here.
+        (ValueType::Bigdec, Json::Double(it)) => exact(&told(*it))?,
+        (ValueType::Bigint | ValueType::Bigdec, Json::Int(it)) => {
+            Some(Value::Decimal(Decimal::from(*it)))
+        }
+        (ValueType::Bigint | ValueType::Bigdec, Json::UInt(it)) => exact(&it.to_string())?,
+        (ValueType::Double, json) => unquoted(json)
+            .as_double()
+            .and_then(Real::new)
+            .map(Value::Double),
+        (ValueType::Float, json) => unquoted(json)
+            .as_double()
             .and_then(float)
             .and_then(Real::new)
             .map(Value::Double),
@@ -64,6 +113,10 @@ pub fn value_of(json: &Json, value_type: ValueType) -> Result<Value, Misfit> {
             bytes => bytes.map(|bytes| Value::Bytes(Arc::from(bytes))),
         },
         (ValueType::Json, json) => text_of(&json.write())?.map(Value::Json),
+        (ValueType::Geojson, json) => {
+            geojson::check(json).map_err(|Flaw { at, why }| Misfit::Geojson { at, why })?;
+            text_of(&json.write())?.map(Value::Json)
+        }
         _ => None,
     };
     value.ok_or(misfit)
@@ -169,14 +222,17 @@ fn wanted(value_type: ValueType) -> &'static str {
         ValueType::String => "a string",
         ValueType::Boolean => "a boolean",
         ValueType::Int => "an int, a whole number of 32 bits",
-        ValueType::Long => "a long, a whole number of 64 bits",
-        ValueType::Float => "a float, a number in the range of 32 bits",
-        ValueType::Double => "a double, a number",
+        ValueType::Long => "a long, a whole number of 64 bits or a string of it",
+        ValueType::Bigint => "a bigint, a whole number or a string of its digits",
+        ValueType::Bigdec => "a bigdec, a number or a string of it",
+        ValueType::Float => "a float, a number in the range of 32 bits or a string of it",
+        ValueType::Double => "a double, a number or a string of it",
         ValueType::Instant => "an instant, ISO-8601 text with an offset or Unix milliseconds",
         ValueType::Uuid => "a uuid, 32 hex digits with hyphens",
         ValueType::Uri => "a uri with a scheme",
         ValueType::Bytes => "bytes, an even number of hex digits",
         ValueType::Json => "JSON",
+        ValueType::Geojson => "a GeoJSON object",
         ValueType::Ref => "a ref, the id of a subject",
         ValueType::Tag => "a tag, its name",
     }
@@ -196,13 +252,26 @@ fn text_of(text: &str) -> Result<Option<Arc<str>>, Misfit> {
     Ok(Some(Arc::from(text)))
 }
 
-/// A number as the double nearest to it, through its decimal form: there is no cast that a lint trusts.
-fn double(json: &Json) -> Option<f64> {
+/// The number that a string is, written as JSON writes numbers; any other JSON as it is.
+fn unquoted(json: &Json) -> Cow<'_, Json> {
     match json {
-        Json::Int(it) => it.to_string().parse().ok(),
-        Json::UInt(it) => it.to_string().parse().ok(),
-        Json::Double(it) => Some(*it),
+        // Blanks around it, which JSON would take, are no digits.
+        Json::String(text) if text.chars().all(is_of_number) => Json::read(text).ok(),
         _ => None,
+    }
+    .map_or(Cow::Borrowed(json), Cow::Owned)
+}
+
+fn is_whole(text: &str) -> bool {
+    !text.contains(['.', 'e', 'E'])
+}
+
+/// The exact number that a text is; none if it is not written as one.
+fn exact(text: &str) -> Result<Option<Value>, Misfit> {
+    match Decimal::parse(text) {
+        Ok(number) => Ok(Some(Value::Decimal(number))),
+        Err(NoDecimal::Form) => Ok(None),
+        Err(passed @ (NoDecimal::Digits | NoDecimal::Exponent)) => Err(Misfit::Number(passed)),
     }
 }
 
@@ -308,6 +377,7 @@ fn has_characters(part: &str, more: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::{DECIMAL_DIGITS_MAX, DECIMAL_EXPONENT_MAX};
     use crate::model::system::ROOT_AUTH;
     use crate::model::{Empty, Overlay, T};
     use crate::schema::bootstrap;
@@ -323,16 +393,22 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_strictly() {
-        use ValueType::{
-            Boolean, Bytes, Double, Float, Instant, Int, Long, Ref, String, Tag, Uri, Uuid,
-        };
+    fn texts_and_numbers_are_taken_for_what_they_say() {
+        use ValueType::{Boolean, Double, Int, Long, String};
         let real = |it| Some(Value::Double(Real::new(it).unwrap()));
         let int = |it| Some(Value::Int(it));
         let text = |it| Some(Value::string(it));
-        let bytes = |it: &[u8]| Some(Value::Bytes(Arc::from(it)));
         check(String, r#""a""#, text("a"));
-        check(String, "1", None);
+        check(String, "1", text("1"));
+        check(String, "1.50", text("1.5"));
+        check(
+            String,
+            "100000000000000000001",
+            text("100000000000000000001"),
+        );
+        check(String, "true", text("true"));
+        check(String, r#"[1, {"a": null}]"#, text(r#"[1,{"a":null}]"#));
+        check(String, "null", None);
         check(Boolean, "true", Some(Value::Boolean(true)));
         check(Boolean, r#""true""#, None);
         check(Int, "2147483647", int(2_147_483_647));
@@ -342,15 +418,36 @@ mod tests {
         check(Int, "1.0", None);
         check(Long, "9223372036854775807", int(i64::MAX));
         check(Long, "9223372036854775808", None);
-        check(Long, r#""5""#, None);
+        check(Long, r#""-5""#, int(-5));
+        check(Long, r#""5.0""#, None);
+        check(Long, r#"" 5""#, None);
+        check(Long, r#""05""#, None);
+        check(Long, r#""true""#, None);
+        check(Long, r#""""#, None);
+        check(Long, r#""9223372036854775808""#, None);
         check(Double, "1", real(1.0));
         check(Double, "1e308", real(1e308));
         check(Double, "-0.0", real(0.0));
-        check(Double, r#""1""#, None);
+        check(Double, "3.14159265358979323846", real(std::f64::consts::PI));
+        check(Double, r#""-1.5e2""#, real(-150.0));
+        check(Double, r#""1e999""#, None);
+        check(Double, r#""NaN""#, None);
+        check(Double, r#""""#, None);
+        check(Double, "true", None);
+    }
+
+    #[test]
+    fn other_values_are_taken_by_their_form() {
+        use ValueType::{Bytes, Float, Instant, Ref, Tag, Uri, Uuid};
+        let real = |it| Some(Value::Double(Real::new(it).unwrap()));
+        let text = |it| Some(Value::string(it));
+        let bytes = |it: &[u8]| Some(Value::Bytes(Arc::from(it)));
         check(Float, "0.1", real(0.1));
         check(Float, "16777217", real(16_777_216.0));
         check(Float, "0.123456789", real(0.123_456_79));
         check(Float, "3.5e38", None);
+        check(Float, r#""0.1""#, real(0.1));
+        check(Float, r#""3.5e38""#, None);
         check(
             Instant,
             "1517437000000",
@@ -392,6 +489,78 @@ mod tests {
         check(Uri, r#""urn:a:b""#, text("urn:a:b"));
         check(Ref, "5", None);
         check(Tag, r#""a""#, None);
+    }
+
+    #[test]
+    fn exact_numbers_are_taken_as_they_are_written() {
+        use ValueType::{Bigdec, Bigint};
+        let exact = |text| Some(Value::Decimal(Decimal::parse(text).unwrap()));
+        for (json, told) in [
+            ("1", "1"),
+            ("-9223372036854775809", "-9223372036854775809"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("100000000000000000000", "100000000000000000000"),
+            (
+                r#""-123456789012345678901234567890""#,
+                "-123456789012345678901234567890",
+            ),
+            (r#""0""#, "0"),
+        ] {
+            check(Bigint, json, exact(told));
+            check(Bigdec, json, exact(told));
+        }
+        for (json, told) in [
+            ("1.0", "1"),
+            ("1e2", "100"),
+            ("0.1", "0.1"),
+            ("-128760146514533.12", "-128760146514533.12"),
+            ("-128760146514533.13", "-128760146514533.13"),
+            (
+                "0.10000000000000000000000000000000000001",
+                "0.10000000000000000000000000000000000001",
+            ),
+            (r#""1.50""#, "1.5"),
+            (r#""1e-3""#, "0.001"),
+        ] {
+            check(Bigint, json, None);
+            check(Bigdec, json, exact(told));
+        }
+        let large = format!("{}1", "0".repeat(DECIMAL_DIGITS_MAX));
+        for json in [
+            "true",
+            "null",
+            "[1]",
+            "{}",
+            r#""""#,
+            r#""1 ""#,
+            r#""+1""#,
+            r#""01""#,
+            r#"".5""#,
+            r#""NaN""#,
+            r#""1,5""#,
+            &format!("\"{large}\""),
+        ] {
+            check(Bigint, json, None);
+            check(Bigdec, json, None);
+        }
+        // A number in quotes may be longer than one that JSON holds, and no longer than a number may be.
+        let passed = |text: &str| value_of(&Json::string(text), Bigint).unwrap_err();
+        let digits = "7".repeat(DECIMAL_DIGITS_MAX);
+        check(Bigint, &format!("\"{digits}\""), exact(&digits));
+        assert_eq!(
+            passed(&format!("{digits}7")),
+            Misfit::Number(NoDecimal::Digits)
+        );
+        let zeros = "0".repeat(usize::try_from(DECIMAL_EXPONENT_MAX).unwrap());
+        check(
+            Bigint,
+            &format!("\"1{zeros}\""),
+            exact(&format!("1{zeros}")),
+        );
+        assert_eq!(
+            passed(&format!("1{zeros}0")),
+            Misfit::Number(NoDecimal::Exponent)
+        );
     }
 
     #[test]
@@ -462,6 +631,7 @@ mod tests {
             (r#"["_auth/id","root"]"#.to_owned(), Some(ROOT_AUTH)),
             (r#"["_auth/id","nobody"]"#.to_owned(), None),
             (r#"["_user/auth",["_auth/id","root"]]"#.to_owned(), None),
+            (r#"["_auth/id",5]"#.to_owned(), None),
         ] {
             assert_eq!(resolve(&text), Ok(expected), "{text}");
         }
@@ -474,7 +644,7 @@ mod tests {
             (r#"["_auth/nothing","a"]"#, "/0"),
             (r#"["_auth/doc","a"]"#, "/0"),
             (r#"["_token/hash","00"]"#, "/0"),
-            (r#"["_auth/id",5]"#, "/1"),
+            (r#"["_auth/id",null]"#, "/1"),
         ] {
             match resolve(text) {
                 Err(Error::InvalidIdentity { at: place, .. }) => assert_eq!(place.as_str(), at),

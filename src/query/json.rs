@@ -3,7 +3,8 @@
 //! 1. Objects keep the order of their keys, and no key stands twice: a second one would be read by one program and
 //!    not by another.
 //! 2. A whole number that fits 64 bits is [`Json::Int`], or [`Json::UInt`] beyond the signed half. Anything else is
-//!    [`Json::Double`] and never passes for a whole number.
+//!    [`Json::Double`] if a double tells the same number, and else [`Json::Decimal`]; neither passes for a whole number
+//!    of 64 bits.
 //! 3. Nesting is bounded by [`JSON_DEPTH_MAX`], so that whoever walks a tree may recurse.
 //!
 //! A tree of our own and not `serde_json::Value`: what that one keeps of order and of numbers depends on features
@@ -17,6 +18,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::error::Error;
+use super::number::{Numbers, is_told};
 use crate::base::limits::JSON_DEPTH_MAX;
 
 /// Under this key serde_json hands over numbers when its feature `arbitrary_precision` is on.
@@ -33,8 +35,10 @@ pub enum Json {
     Int(i64),
     /// A whole number beyond that which fits 64 bits.
     UInt(u64),
-    /// Any other number, finite.
+    /// Any other number that a double tells as it is written, finite.
     Double(f64),
+    /// Any other number: its text. A double is near to it, and it is whole if it is written with digits alone.
+    Decimal(String),
     /// Text.
     String(String),
     /// `[..]`
@@ -53,6 +57,7 @@ impl Json {
         let mut reader = serde_json::Deserializer::from_str(text);
         let seed = Seed {
             text,
+            numbers: &Numbers::new(text),
             levels: JSON_DEPTH_MAX,
         };
         let read = seed.deserialize(&mut reader);
@@ -80,6 +85,18 @@ impl Json {
         }
     }
 
+    /// The double nearest to it, if it is a number.
+    pub fn as_double(&self) -> Option<f64> {
+        match self {
+            // Through its decimal form: there is no cast that a lint trusts.
+            Self::Int(it) => it.to_string().parse().ok(),
+            Self::UInt(it) => it.to_string().parse().ok(),
+            Self::Double(it) => Some(*it),
+            Self::Decimal(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The member `key`, if it is an object that has it.
     pub fn member(&self, key: &str) -> Option<&Self> {
         match self {
@@ -95,7 +112,7 @@ impl Json {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Int(_) | Self::UInt(_) => "a whole number",
-            Self::Double(_) => "a number",
+            Self::Double(_) | Self::Decimal(_) => "a number",
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
@@ -111,6 +128,7 @@ impl Serialize for Json {
             Self::Int(it) => serializer.serialize_i64(*it),
             Self::UInt(it) => serializer.serialize_u64(*it),
             Self::Double(it) => serializer.serialize_f64(*it),
+            Self::Decimal(_) => serializer.serialize_f64(self.as_double().unwrap_or_default()),
             Self::String(it) => serializer.serialize_str(it),
             Self::Array(it) => serializer.collect_seq(it),
             Self::Object(it) => {
@@ -140,6 +158,7 @@ fn refusal(error: &serde_json::Error) -> Error {
 #[derive(Clone, Copy)]
 struct Seed<'t> {
     text: &'t str,
+    numbers: &'t Numbers<'t>,
     levels: usize,
 }
 
@@ -176,16 +195,18 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_i64<E>(self, it: i64) -> Result<Json, E> {
+        self.numbers.next();
         Ok(Json::Int(it))
     }
 
     fn visit_u64<E>(self, it: u64) -> Result<Json, E> {
+        self.numbers.next();
         Ok(i64::try_from(it).map_or(Json::UInt(it), Json::Int))
     }
 
     fn visit_f64<E: serde::de::Error>(self, it: f64) -> Result<Json, E> {
         if it.is_finite() {
-            Ok(Json::Double(it))
+            Ok(number(self.numbers.next(), it))
         } else {
             Err(E::custom("number out of range"))
         }
@@ -213,7 +234,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut seen = HashSet::new();
         while let Some(key) = members.next_key_seed(KeySeed { text: self.text })? {
             let Key::Written(key) = key else {
-                return number(&members.next_value::<String>()?);
+                return number_text(&members.next_value::<String>()?);
             };
             if !seen.insert(key.clone()) {
                 return Err(A::Error::custom(format_args!(
@@ -229,8 +250,17 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
+/// A number that is none of 64 bits.
+fn number(text: &str, double: f64) -> Json {
+    if text.is_empty() || is_told(text, double) {
+        Json::Double(double)
+    } else {
+        Json::Decimal(text.to_owned())
+    }
+}
+
 /// A number that serde_json hands over as text.
-fn number<E: serde::de::Error>(text: &str) -> Result<Json, E> {
+fn number_text<E: serde::de::Error>(text: &str) -> Result<Json, E> {
     // Without that feature `-0` comes as a double, because no int can hold its sign.
     if let Ok(whole) = text.parse()
         && text != "-0"
@@ -241,7 +271,7 @@ fn number<E: serde::de::Error>(text: &str) -> Result<Json, E> {
         return Ok(Json::UInt(whole));
     }
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(Json::Double(number)),
+        Ok(double) if double.is_finite() => Ok(number(text, double)),
         _ => Err(E::custom("number out of range")),
     }
 }
@@ -316,22 +346,30 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_whole_or_do_not_fit_are_no_ints() {
+        let decimal = |text: &str| Json::Decimal(text.to_owned());
         for (text, json) in [
             ("1", Json::Int(1)),
             ("-0", Json::Double(-0.0)),
             ("1.0", Json::Double(1.0)),
             ("1e2", Json::Double(100.0)),
             ("9223372036854775808", Json::UInt(1 << 63)),
-            (
-                "18446744073709551616",
-                Json::Double(18_446_744_073_709_551_616.0),
-            ),
-            (
-                "-9223372036854775809",
-                Json::Double(-9_223_372_036_854_775_808.0),
-            ),
+            ("1.50", Json::Double(1.5)),
+            ("-0e5", Json::Double(-0.0)),
+            ("1e22", Json::Double(1e22)),
+            ("5e-324", Json::Double(5e-324)),
+            ("18446744073709551616", decimal("18446744073709551616")),
+            ("-9223372036854775809", decimal("-9223372036854775809")),
+            ("100000000000000000000", decimal("100000000000000000000")),
+            ("0.10000000000000000001", decimal("0.10000000000000000001")),
+            ("1e-400", decimal("1e-400")),
         ] {
             assert_eq!(Json::read(text).unwrap(), json, "{text}");
+            let nested = format!(r#"[-7,"8",{{"9":{text},"a":7.5}},{text}]"#);
+            let Json::Array(items) = Json::read(&nested).unwrap() else {
+                panic!("{nested}");
+            };
+            assert_eq!(items[2].member("9"), Some(&json), "{text}");
+            assert_eq!(items[3], json, "{text}");
         }
     }
 
@@ -406,8 +444,10 @@ mod tests {
     #[test]
     fn numbers_handed_over_as_text_are_numbers() {
         let read = |text| {
+            let numbers = Numbers::new("");
             let seed = Seed {
                 text: "",
+                numbers: &numbers,
                 levels: 0,
             };
             seed.deserialize(MapAccessDeserializer::new(AsText(Some(text))))
@@ -416,6 +456,8 @@ mod tests {
         assert_eq!(read("18446744073709551615"), Ok(Json::UInt(u64::MAX)));
         assert_eq!(read("1.25"), Ok(Json::Double(1.25)));
         assert_eq!(read("-0"), Ok(Json::Double(-0.0)));
+        let long = "18446744073709551616";
+        assert_eq!(read(long), Ok(Json::Decimal(long.to_owned())));
         assert!(read("1e999").is_err());
         assert!(read("x").is_err());
     }

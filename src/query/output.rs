@@ -8,8 +8,8 @@ use crate::model::{Error, Facts, Op, PredicateId, SubjectId, T, Value, ValueRef,
 
 /// A value as JSON.
 ///
-/// Shape: numbers and instants (Unix milliseconds) as numbers, uuids hyphenated, bytes as lower-case hex, `json`
-/// as its text, a ref as the subject's id, a tag by its short name.
+/// Shape: numbers and instants (Unix milliseconds) as numbers, `bigint` and `bigdec` as strings of all their digits,
+/// uuids hyphenated, bytes as lower-case hex, `json` and `geojson` as their text, a ref as the subject's id, a tag by its short name.
 ///
 /// None for a tag whose name the facts do not tell.
 ///
@@ -44,6 +44,8 @@ fn plain(value: ValueRef<'_>) -> Json {
         ValueRef::Boolean(it) => Json::Bool(it),
         ValueRef::Int(it) | ValueRef::Instant(it) => Json::Int(it),
         ValueRef::Double(it) => Json::Double(it.number()),
+        // As text: few JSON readers keep a number that no double holds.
+        ValueRef::Decimal(it) => Json::String(it.to_string()),
         ValueRef::String(it) | ValueRef::Json(it) => Json::string(it),
         ValueRef::Uuid(it) => Json::String(uuid::Uuid::from_u128(it).hyphenated().to_string()),
         ValueRef::Bytes(it) => Json::String(hex(it)),

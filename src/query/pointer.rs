@@ -28,6 +28,12 @@ impl Pointer {
         Self(format!("{}/{index}", self.0))
     }
 
+    /// The place `inside` what stands at this place.
+    #[must_use]
+    pub fn join(&self, inside: &Self) -> Self {
+        Self(format!("{}{}", self.0, inside.0))
+    }
+
     /// The pointer as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,5 +57,7 @@ mod tests {
         assert_eq!(root.key("select").index(2).as_str(), "/select/2");
         assert_eq!(root.key("a/b~c").as_str(), "/a~1b~0c");
         assert_eq!(root.key("").as_str(), "/");
+        let inside = root.key("b");
+        assert_eq!(root.index(0).join(&inside).as_str(), "/0/b");
     }
 }

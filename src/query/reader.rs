@@ -181,6 +181,6 @@ impl Reader<'_> {
 
 /// Whether a predicate's values can be found in order, by themselves.
 pub(super) fn is_posted_scalar(of: &Predicate) -> bool {
-    use crate::model::ValueType::{Bytes, Json, Ref, Tag};
-    !matches!(of.value_type, Bytes | Json | Ref | Tag)
+    use crate::model::ValueType::{Bytes, Geojson, Json, Ref, Tag};
+    !matches!(of.value_type, Bytes | Json | Geojson | Ref | Tag)
 }

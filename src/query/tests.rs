@@ -221,7 +221,7 @@ fn from_names_a_collection_a_predicate_or_subjects() {
         (r#""_auth/password""#, "/from", "no predicate"),
         (r#"["person/apples","a"]"#, "/from/0", "no predicate"),
         (r#"["person/age",25]"#, "/from/0", "not unique"),
-        (r#"["person/handle",25]"#, "/from/1", "expected a string"),
+        (r#"["person/handle",null]"#, "/from/1", "expected a string"),
         (r#"["person/handle"]"#, "/from", "named by"),
         ("[P0,null]", "/from/1", "named by"),
         ("null", "/from", "`from` is"),

@@ -261,6 +261,12 @@ mod tests {
             ),
             ("_token/revoked", predicate::TOKEN_REVOKED),
             ("_tx/auth", predicate::TX_AUTH),
+            ("_tx/authority", predicate::TX_AUTHORITY),
+            ("_tx/nonce", predicate::TX_NONCE),
+            ("_tx/tx", predicate::TX_TX),
+            ("_tx/sig", predicate::TX_SIG),
+            ("_auth/authority", predicate::AUTH_AUTHORITY),
+            ("_auth/publicKey", predicate::AUTH_PUBLIC_KEY),
         ] {
             assert_eq!(schema.predicate_named(name).unwrap().id, id, "{name}");
         }

@@ -17,14 +17,12 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 8] = [
+const NOT_YET: [(PredicateId, &str); 6] = [
     (PredicateId(18), "_predicate/noHistory"),
     (PredicateId(27), "_predicate/fullText"),
     (predicate::AUTH_TYPE, "_auth/type"),
-    (predicate::AUTH_AUTHORITY, "_auth/authority"),
     (PredicateId(95), "_fn/language"),
     (predicate::AUTH_HASH_TYPE, "_auth/hashType"),
-    (predicate::AUTH_PUBLIC_KEY, "_auth/publicKey"),
     (predicate::AUTH_REDIRECT_URIS, "_auth/redirectUris"),
 ];
 
@@ -233,7 +231,10 @@ fn check_predicate(
             "`{name}` cannot become a component: make a new predicate"
         ));
     }
-    let unordered = matches!(new.value_type, ValueType::Json | ValueType::Bytes);
+    let unordered = matches!(
+        new.value_type,
+        ValueType::Json | ValueType::Geojson | ValueType::Bytes
+    );
     if new.unique && (new.value_type == ValueType::Boolean || unordered) {
         return refuse(format!(
             "`{name}` cannot be unique: its type has no values to tell apart"

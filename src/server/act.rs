@@ -1,4 +1,4 @@
-//! The actions on a database: query, transact, token.
+//! The actions on a database: query, transact, token, new-keys, and command, which has a file of its own.
 //!
 //! INVARIANT(body-first): a request is judged once its whole body is read (law 13), so the session is made after it.
 //! What is refused earlier is refused whatever the session would say: a request without any token where one is
@@ -15,17 +15,19 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
+use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body;
+use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
-use crate::base::limits::STRANGER_BODY_BYTES_MAX;
+use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
 use crate::db::{self, Folder, Session};
-use crate::wire::{Receipt, Token};
+use crate::wire::{NewKeys, Receipt, Token};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub(super) enum Action {
     Query,
     Transact,
     Token,
+    NewKeys,
+    Command,
+    TestTransactWith,
+    QueryWith,
 }
 
 /// Which paths, and so which headers.
@@ -44,22 +50,6 @@ pub(super) enum Family {
     Fdb,
 }
 
-/// An answer before it is HTTP.
-#[derive(Default)]
-struct Answered {
-    auth: i64,
-    body: String,
-    block: Option<u64>,
-    fuel: Option<u64>,
-    is_repeat: bool,
-}
-
-/// A refusal, and whom it was told to if that is known.
-struct Refused {
-    refusal: Refusal,
-    auth: Option<i64>,
-}
-
 /// Who asks, as far as the headers tell. Verified only in [`session`].
 enum Asker {
     Bearer(String),
@@ -69,30 +59,25 @@ enum Asker {
 /// The path's names: network, database, action.
 pub(super) type Names = Result<Path<(String, String, String)>, PathRejection>;
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            auth: None,
-        }
-    }
-}
-
 impl Action {
     fn named(name: &str) -> Option<Self> {
         match name {
             "query" => Some(Self::Query),
             "transact" => Some(Self::Transact),
             "token" => Some(Self::Token),
+            "new-keys" => Some(Self::NewKeys),
+            "command" => Some(Self::Command),
+            "test-transact-with" => Some(Self::TestTransactWith),
+            "query-with" => Some(Self::QueryWith),
             _ => None,
         }
     }
 
     fn length(self) -> Length {
         match self {
-            Self::Query => Length::Short,
+            Self::Query | Self::NewKeys | Self::TestTransactWith | Self::QueryWith => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
-            Self::Transact | Self::Token => Length::Long,
+            Self::Transact | Self::Token | Self::Command => Length::Long,
         }
     }
 }
@@ -148,6 +133,7 @@ async fn respond(
     let sent = request.extensions().get::<RequestId>().cloned();
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
+        Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -184,17 +170,21 @@ async fn answer(
     request: Request,
     started: Duration,
 ) -> Result<Answered, Refused> {
-    if request.method() != Method::POST {
-        return Err(Refusal::WrongMethod("POST").into());
+    let may_be_bodiless = action == Action::NewKeys;
+    match *request.method() {
+        Method::POST => {}
+        Method::GET if may_be_bodiless => {}
+        _ if may_be_bodiless => return Err(Refusal::WrongMethod("GET, POST").into()),
+        _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
-    if !body::is_json(&parts.headers) {
+    if !may_be_bodiless && !body::is_json(&parts.headers) {
         return Err(Refusal::WrongContentType.into());
     }
     let key = idempotency_key(&parts.headers)?;
-    let bytes = body::read(&parts.headers, body).await?;
+    let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
     door.work
@@ -295,8 +285,13 @@ fn call(
 ) -> Result<Answered, Refusal> {
     let auth = session.auth().raw();
     match action {
-        Action::Query => {
-            let db::Answer { body, block, fuel } = session.query(text).map_err(Refusal::Db)?;
+        Action::Query | Action::QueryWith => {
+            let answer = if action == Action::Query {
+                session.query(text)
+            } else {
+                session.query_with(text)
+            };
+            let db::Answer { body, block, fuel } = answer.map_err(Refusal::Db)?;
             Ok(Answered {
                 auth,
                 body,
@@ -324,6 +319,19 @@ fn call(
                 is_repeat,
             })
         }
+        Action::TestTransactWith => {
+            let trial = session.test_transact(text).map_err(Refusal::Db)?;
+            let fuel = trial.fuel;
+            let took = door.clock.elapsed().saturating_sub(started);
+            let shape = Receipt::of_trial(trial, milliseconds(took));
+            let body = serde_json::to_string(&shape).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                fuel,
+                ..Answered::default()
+            })
+        }
         Action::Token => {
             let minted = session.token(text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
@@ -333,6 +341,17 @@ fn call(
                 ..Answered::default()
             })
         }
+        Action::NewKeys => {
+            let key = session.new_keys(text).map_err(Refusal::Db)?;
+            let body = serde_json::to_string(&NewKeys::from(&key)).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                ..Answered::default()
+            })
+        }
+        // It has no session: see `command.rs`.
+        Action::Command => Err(Refusal::Broken),
     }
 }
 

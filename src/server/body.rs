@@ -43,18 +43,22 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Reads the body.
+/// Reads the body, of so many bytes at most.
 ///
 /// # Errors
 /// `BodyTooLarge` past the bound, told or found; `BodyTimeout` past the time; `BodyBroken` if the connection is.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Refusal> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Refusal> {
     let told = told_length(headers).map_or(0, |told| usize::try_from(told).unwrap_or(usize::MAX));
-    let read = if told > BODY_BYTES_MAX {
+    let read = if told > bytes_max {
         Err(Refusal::BodyTooLarge)
     } else {
         timeout(
             Duration::from_secs(BODY_SECONDS_MAX),
-            read_at_most(&mut body, told),
+            read_at_most(&mut body, told, bytes_max),
         )
         .await
         .unwrap_or(Err(Refusal::BodyTimeout))
@@ -66,13 +70,13 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>,
     read
 }
 
-async fn read_at_most(body: &mut Body, told: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_at_most(body: &mut Body, told: usize, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::with_capacity(told);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else {
             continue;
         };
-        if bytes.len().saturating_add(data.len()) > BODY_BYTES_MAX {
+        if bytes.len().saturating_add(data.len()) > bytes_max {
             return Err(Refusal::BodyTooLarge);
         }
         bytes.extend_from_slice(&data);

@@ -6,8 +6,10 @@
 
 mod about;
 mod act;
+mod answered;
 mod bearer;
 mod body;
+mod command;
 mod door;
 mod error;
 mod logs;

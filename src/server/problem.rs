@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NoToken,
     /// An `Authorization` header that is not one bearer token.
     MalformedToken,
+    /// A token beside a command, which carries its own proof.
+    UnexpectedToken,
     /// The header `Idempotency-Key` is not one text.
     MalformedKey,
     /// No such path.
@@ -76,7 +78,9 @@ impl Refusal {
             Self::UnknownRoute => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WrongContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotUtf8 | Self::BodyBroken | Self::MalformedKey => StatusCode::BAD_REQUEST,
+            Self::NotUtf8 | Self::BodyBroken | Self::MalformedKey | Self::UnexpectedToken => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -90,6 +94,7 @@ impl Refusal {
             Self::Db(error) => error.code(),
             Self::NoToken => "http/no-token",
             Self::MalformedToken => "http/malformed-token",
+            Self::UnexpectedToken => "http/unexpected-token",
             Self::MalformedKey => "http/malformed-key",
             Self::UnknownRoute => "http/unknown-route",
             Self::WrongMethod(_) => "http/wrong-method",
@@ -117,6 +122,9 @@ impl Refusal {
             },
             Self::NoToken => "this needs a token: send `Authorization: Bearer <token>`",
             Self::MalformedToken => "the `Authorization` header must be `Bearer <token>`, once",
+            Self::UnexpectedToken => {
+                "a command carries its own proof: send it without an `Authorization` header"
+            }
             Self::MalformedKey => "the `Idempotency-Key` header must be one ASCII text, once",
             Self::UnknownRoute => "there is nothing at this path",
             Self::WrongMethod(_) => "this path does not answer to this method",
@@ -157,7 +165,10 @@ impl Refusal {
         tell(CONTENT_TYPE, "application/problem+json");
         tell(CACHE_CONTROL, "no-store");
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = if matches!(self, Self::NoToken) {
+            // A wrong signature says nothing of a token.
+            let is_no_token =
+                matches!(self, Self::NoToken) || self.code() == "db/invalid-signature";
+            let challenge = if is_no_token {
                 "Bearer realm=\"solon\""
             } else {
                 "Bearer realm=\"solon\", error=\"invalid_token\""

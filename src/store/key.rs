@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::error::Error;
-use crate::model::{CollectionId, PredicateId, Real, SubjectId, T, Value, ValueRef};
+use crate::model::{CollectionId, DecimalRef, PredicateId, Real, SubjectId, T, Value, ValueRef};
 
 /// The longest text that stands whole in a key, bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 128;
@@ -26,6 +26,7 @@ const FALSE: u8 = 0x10;
 const TRUE: u8 = 0x11;
 const INT_ZERO: u8 = 0x28;
 const DOUBLE: u8 = 0x38;
+const DECIMAL: u8 = 0x39;
 const INSTANT: u8 = 0x3A;
 const STRING: u8 = 0x40;
 const UUID: u8 = 0x48;
@@ -132,6 +133,7 @@ impl<'a> Reader<'a> {
                         .ok_or_else(|| Error::corrupt("a number is not finite"))?,
                 )
             }
+            DECIMAL => ValueRef::Decimal(self.decimal()?),
             INSTANT => ValueRef::Instant((self.number(8)? ^ SIGN).cast_signed()),
             UUID => ValueRef::Uuid(u128::from_be_bytes(self.array()?)),
             REF => ValueRef::Ref(self.subject()?),
@@ -152,6 +154,13 @@ impl<'a> Reader<'a> {
                 .checked_sub_unsigned(magnitude)
                 .ok_or_else(|| Error::corrupt("an integer is too small"))
         }
+    }
+
+    fn decimal(&mut self) -> Result<DecimalRef<'a>, Error> {
+        let (number, rest) = DecimalRef::read(self.bytes)
+            .ok_or_else(|| Error::corrupt("a decimal number is malformed"))?;
+        self.bytes = rest;
+        Ok(number)
     }
 
     fn text(&mut self, kind: Kind) -> Result<KeyValue<'a>, Error> {
@@ -247,6 +256,7 @@ pub(super) fn text_of(value: ValueRef<'_>) -> Option<&[u8]> {
         ValueRef::Boolean(_)
         | ValueRef::Int(_)
         | ValueRef::Double(_)
+        | ValueRef::Decimal(_)
         | ValueRef::Instant(_)
         | ValueRef::Uuid(_)
         | ValueRef::Ref(_) => None,
@@ -345,6 +355,10 @@ pub(super) fn put_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
             let bits = if bits & SIGN == 0 { bits ^ SIGN } else { !bits };
             out.extend_from_slice(&bits.to_be_bytes());
         }
+        ValueRef::Decimal(number) => {
+            out.push(DECIMAL);
+            out.extend_from_slice(number.bytes());
+        }
         ValueRef::Instant(ms) => {
             out.push(INSTANT);
             out.extend_from_slice(&(ms.cast_unsigned() ^ SIGN).to_be_bytes());
@@ -416,6 +430,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::Decimal;
 
     fn next(state: &mut u64) -> u64 {
         *state = state
@@ -436,6 +451,33 @@ mod tests {
                 let bits = next(&mut state);
                 values.extend(Real::new(f64::from_bits(bits)).map(Value::Double));
                 values.push(Value::Uuid(u128::from(bits) << (shift % 64)));
+            }
+        }
+        for text in [
+            "0",
+            "1",
+            "-1",
+            "9.99",
+            "-9.99",
+            "9.9",
+            "10",
+            "0.1",
+            "-0.1",
+            "0.123",
+            "0.1230001",
+            "123456789012345678901234567890",
+            "-123456789012345678901234567890.5",
+            "1e1000",
+            "-1e1000",
+            "1e-1000",
+            "-1e-1000",
+        ] {
+            values.push(Value::Decimal(Decimal::parse(text).unwrap()));
+        }
+        for sign in ["", "-"] {
+            for digits in [127, 128, 500, 999, 1_000] {
+                let long = format!("{sign}{}", "9".repeat(digits));
+                values.push(Value::Decimal(Decimal::parse(&long).unwrap()));
             }
         }
         values.extend(
@@ -537,9 +579,9 @@ mod tests {
             let mut bytes: Vec<u8> = (0..round % 40).map(|_| next(&mut state) as u8).collect();
             if let Some(first) = bytes.first_mut() {
                 let tags = [
-                    *first, 0x20, 0x30, DOUBLE, STRING, JSON, BYTES, REF, INSTANT, UUID,
+                    *first, 0x20, 0x30, DOUBLE, STRING, JSON, BYTES, REF, INSTANT, UUID, DECIMAL,
                 ];
-                *first = tags[(round % 10) as usize];
+                *first = tags[(round % 11) as usize];
             }
             if let Ok(key) = Reader::new(&bytes).key_value() {
                 let _ = whole_value(key, &bytes);

@@ -89,6 +89,42 @@ pub(super) fn create(dir: &Path) -> Result<(), Error> {
     write(&dir.join("key-00000001.pem"), pem(&seed).as_bytes())
 }
 
+/// Reads a file that holds a private key and stands by itself.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    read_file(path, Secret::Yes)
+}
+
+/// Writes a key to a file of its own, where nothing is yet. What cannot be written whole is taken away again.
+pub(super) fn write_new_private(path: &Path, seed: &[u8; 32]) -> Result<(), Error> {
+    let failed = |error: io::Error| io_error(path, &error);
+    let mut file = create_private(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => file_error(path, "is there already"),
+        _ => failed(error),
+    })?;
+    let written = file
+        .write_all(pem(seed).as_bytes())
+        .and_then(|()| file.sync_all());
+    drop(file);
+    if let Err(error) = written {
+        // It was made by this call; if it stays, it is told of all the same.
+        let _ = fs::remove_file(path);
+        return Err(failed(error));
+    }
+    sync_parent(path)
+}
+
+/// A new file that its owner alone can read.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
 /// A key as PEM.
 fn pem(seed: &[u8; 32]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(pkcs8(seed)));
@@ -174,14 +210,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&temporary).map_err(failed)?;
+    let mut file = create_private(&temporary).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     drop(file);

@@ -17,17 +17,26 @@
 //! thumbprint. `sub` is the `_auth` subject id in decimal; `aud` is the database, `network/name`; `iat` and
 //! `exp` are whole Unix seconds; `jti` is the database's incarnation in hex, a dot, and a [`TokenId`].
 //!
+//! Beside tokens stand the keys that sign commands, [`CommandKey`], and what verifies them, [`SignerKey`]: those are
+//! of whoever holds them, and no key of the folder.
+//!
 //! The path: [`Keys::load_or_create`] at start, [`Keys::sign`] for a mint, [`Verifier::verify`] for each request.
 
+mod account;
 mod cache;
 mod claims;
+mod command_key;
 mod error;
 mod files;
+mod hex;
 mod keys;
 mod provider;
+mod signer;
 mod verifier;
 
 pub use claims::{Expected, Grant, Identity, TokenId};
+pub use command_key::CommandKey;
 pub use error::Error;
 pub use keys::{Keys, PublicKey};
+pub use signer::{CommandSignature, SignerKey};
 pub use verifier::Verifier;

@@ -63,6 +63,9 @@ pub enum Problem {
     /// The policy does not allow it, or would be none.
     #[error(transparent)]
     Policy(crate::policy::Error),
+    /// Flakes that are laid over the state are of another block than the next.
+    #[error("the flakes are not of the block that would be next; make them again")]
+    Stale,
     /// A bound was passed.
     #[error("a transaction may have at most {max} {what}")]
     Limit {

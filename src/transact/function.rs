@@ -139,6 +139,8 @@ fn json(value: &Val) -> Option<Json> {
         Val::Bool(it) => Some(Json::Bool(*it)),
         Val::Int(it) => Some(Json::Int(*it)),
         Val::Double(it) => Some(Json::Double(it.number())),
+        // As a text, which is taken exactly.
+        Val::Decimal(it) => Some(Json::String(it.to_string())),
         Val::String(it) => Some(Json::String(it.to_string())),
         Val::Nil | Val::Set(_) | Val::List(_) | Val::Map(_) => None,
     }

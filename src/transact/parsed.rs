@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
+use super::function::is_function;
 use crate::model::SubjectId;
 use crate::query::{Json, Pointer};
 
@@ -41,9 +42,16 @@ impl Parsed {
     /// # Errors
     /// `Shape`.
     pub fn part(items: impl IntoIterator<Item = Json>, part: Part) -> Result<Self, Error> {
-        let items = parsed_items(items)?;
+        let items = parsed_items(items, &Pointer::root())?;
         let part = Some(part);
         Ok(Self { items, part })
+    }
+}
+
+impl Parsed {
+    /// Where the first function in a value stands, if there is one.
+    pub fn function(&self) -> Option<Pointer> {
+        self.items.iter().find_map(ParsedItem::function)
     }
 }
 
@@ -76,6 +84,29 @@ pub(super) enum Action {
     Delete,
 }
 
+impl ParsedItem {
+    fn function(&self) -> Option<Pointer> {
+        self.fields
+            .iter()
+            .find_map(|(key, value)| function_in(value, &self.at.key(key)))
+    }
+}
+
+/// The first text that is a function, in a value and what is nested in it.
+fn function_in(value: &Json, at: &Pointer) -> Option<Pointer> {
+    match value {
+        json if is_function(json) => Some(at.clone()),
+        Json::Array(list) => {
+            let mut list = list.iter().enumerate();
+            list.find_map(|(index, json)| function_in(json, &at.index(index)))
+        }
+        Json::Object(entries) => entries
+            .iter()
+            .find_map(|(key, json)| function_in(json, &at.key(key))),
+        _ => None,
+    }
+}
+
 /// Reads a transaction.
 ///
 /// # Errors
@@ -85,19 +116,28 @@ pub fn parse(text: &str) -> Result<Parsed, Error> {
         at: None,
         problem: Problem::Json(error),
     })?;
-    let root = Pointer::root();
+    parse_json(json, &Pointer::root())
+}
+
+/// The same, of JSON that was read before and stands at a place of its own.
+///
+/// # Errors
+/// `Shape`.
+pub fn parse_json(json: Json, at: &Pointer) -> Result<Parsed, Error> {
     let Json::Array(items) = json else {
-        return Err(Error::shape(&root, "a transaction is an array of objects"));
+        return Err(Error::shape(at, "a transaction is an array of objects"));
     };
-    let items = parsed_items(items)?;
+    let items = parsed_items(items, at)?;
     Ok(Parsed { items, part: None })
 }
 
-fn parsed_items(items: impl IntoIterator<Item = Json>) -> Result<Vec<ParsedItem>, Error> {
-    let root = Pointer::root();
+fn parsed_items(
+    items: impl IntoIterator<Item = Json>,
+    at: &Pointer,
+) -> Result<Vec<ParsedItem>, Error> {
     let items = items.into_iter().enumerate();
     items
-        .map(|(index, json)| item(json, root.index(index)))
+        .map(|(index, json)| item(json, at.index(index)))
         .collect()
 }
 

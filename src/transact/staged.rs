@@ -21,6 +21,7 @@ use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
 use crate::schema::{Predicate, Schema};
+use crate::token::SignerKey;
 
 /// What a tempid came to, as a receipt tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +73,7 @@ pub(super) fn staged(
 ) -> Result<Staged, Error> {
     let typed = typed(resolved)?;
     refuse_dangling(resolved)?;
-    let mut stager = Stager {
-        before,
-        schema,
-        flakes: Vec::new(),
-        places: Vec::new(),
-        values: BTreeMap::new(),
-        ops: BTreeMap::new(),
-        emptied: BTreeSet::new(),
-        filled: BTreeSet::new(),
-        again: BTreeSet::new(),
-        orphans: Vec::new(),
-        taken_in: BTreeSet::new(),
-        deleted: BTreeSet::new(),
-        sent: BTreeMap::new(),
-    };
+    let mut stager = Stager::new(before, schema);
     for (s, id) in &resolved.tags {
         let place = Pointer::root();
         let flake = Flake {
@@ -112,6 +99,46 @@ pub(super) fn staged(
         flakes: stager.flakes,
         places: stager.places,
         tempids,
+    })
+}
+
+/// A flake that a request lays over the state.
+#[derive(Debug)]
+pub(super) struct Laid {
+    pub(super) flake: Flake,
+    pub(super) at: Pointer,
+    /// Whether it is the tag of another flake.
+    pub(super) is_made_tag: bool,
+}
+
+/// Stages flakes as if a transaction had sent them.
+pub(super) fn laid(
+    flakes: Vec<Laid>,
+    before: &dyn Facts,
+    schema: &Schema,
+) -> Result<Staged, Error> {
+    let mut stager = Stager::new(before, schema);
+    for Laid {
+        flake,
+        at,
+        is_made_tag,
+    } in flakes
+    {
+        let Some(it) = schema.predicate(flake.p) else {
+            return Err(Error::invalid(&at, "predicate does not exist"));
+        };
+        match flake.op {
+            Op::Assert if is_made_tag => stager.push(flake, Cause::MadeTag, &at)?,
+            Op::Assert => stager.assert(flake.s, it, &flake.o, &at)?,
+            Op::Retract => stager.retract(flake.s, it.id, flake.o, Cause::Sent, &at)?,
+        }
+    }
+    let late = stager.cascade()?;
+    Ok(Staged {
+        late,
+        flakes: stager.flakes,
+        places: stager.places,
+        tempids: Vec::new(),
     })
 }
 
@@ -154,12 +181,41 @@ fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Erro
 
 fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
     let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
+    // What is no key would verify nothing, and be found out only when a command is refused.
+    if it.id == predicate::AUTH_PUBLIC_KEY && json.as_str().and_then(SignerKey::parse).is_none() {
+        return Err(wrong(
+            "an Ed25519 public key, which is 64 lower-case hexadecimal digits",
+        ));
+    }
     match it.value_type {
         ValueType::Ref => Err(wrong(
             "a ref: a subject's id, a two-tuple, a tempid or an item",
         )),
         ValueType::Tag => Err(wrong("a tag, which is a text")),
-        scalar => value_of(json, scalar).map_err(|why| wrong(&why.to_string())),
+        scalar => value_of(json, scalar).map_err(|why| {
+            let what = format!("`{}` takes {why}", it.name);
+            Error::invalid(&at.join(&why.at()), what)
+        }),
+    }
+}
+
+impl<'a> Stager<'a> {
+    fn new(before: &'a dyn Facts, schema: &'a Schema) -> Self {
+        Self {
+            before,
+            schema,
+            flakes: Vec::new(),
+            places: Vec::new(),
+            values: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            emptied: BTreeSet::new(),
+            filled: BTreeSet::new(),
+            again: BTreeSet::new(),
+            orphans: Vec::new(),
+            taken_in: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            sent: BTreeMap::new(),
+        }
     }
 }
 
@@ -357,7 +413,10 @@ impl Stager<'_> {
         }
         let mut refs = Vec::new();
         self.before.referrers(s, &mut |p, from| {
-            refs.push((p, from));
+            // Who signed a transaction stays, as its auth does.
+            if p != predicate::TX_AUTHORITY {
+                refs.push((p, from));
+            }
             more(refs.len())
         })?;
         for (p, from) in refs {

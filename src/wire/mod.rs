@@ -4,11 +4,13 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod new_keys;
 mod problem;
 mod receipt;
 mod token;
 
 pub use about::{Health, Status, Version};
+pub use new_keys::NewKeys;
 pub use problem::Problem;
 pub use receipt::Receipt;
 pub use token::Token;

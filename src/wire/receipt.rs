@@ -1,5 +1,5 @@
-//! The receipt of a transaction: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
-//! flakes`, `warnings` if there are any, and `fuel` for root.
+//! The receipt of a transaction, or of one that was tried: `tempids, block, hash, t, instant, type, duration, auth, status, id, bytes,
+//! flakes`, `warnings` if there are any, `authority` of a command that another signed, and `fuel` for root.
 //!
 //! A named tempid is told as its id, an unnamed one as the lowest and the highest id it became. A flake is
 //! `[s, p, o, t, op, null]`; `t` is negative. A warning is `{"code", "predicate", "message"}`.
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::db::{self, Tempid};
-use crate::model::SubjectId;
+use crate::model::{Flake, SubjectId, T};
 use crate::query::{Json, flake_json};
 
 /// A receipt.
@@ -17,15 +17,19 @@ pub struct Receipt {
     #[serde(serialize_with = "tempids")]
     tempids: Vec<(String, Tempid)>,
     block: u64,
-    hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     t: i64,
     instant: i64,
     #[serde(rename = "type")]
     kind: &'static str,
     duration: String,
     auth: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<String>,
     status: u16,
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     bytes: usize,
     flakes: Vec<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,28 +50,51 @@ impl Receipt {
     /// The receipt of a transaction that took `duration`, such as `3.18ms`.
     pub fn new(receipt: db::Receipt, duration: String) -> Self {
         let block = receipt.block;
-        let flakes = receipt
-            .flakes
-            .iter()
-            .map(|flake| flake_json(flake.s, flake.p, &flake.o, block, flake.op))
-            .collect();
         Self {
             tempids: receipt.tempids,
             block: block.0,
-            hash: receipt.hash,
+            hash: Some(receipt.hash),
             t: SubjectId::of_block(block).raw(),
             instant: receipt.instant_ms,
             kind: "tx",
             duration,
             auth: receipt.auth,
+            authority: receipt.authority,
             status: 200,
-            id: receipt.id,
+            id: Some(receipt.id),
             bytes: receipt.bytes,
-            flakes,
+            flakes: flakes(&receipt.flakes, block),
             warnings: receipt.warnings.iter().map(Warning::new).collect(),
             fuel: receipt.fuel,
         }
     }
+
+    /// What is told of a transaction that was tried: a receipt without `hash` and `id`, for it is no block.
+    pub fn of_trial(trial: db::Trial, duration: String) -> Self {
+        let block = trial.block;
+        Self {
+            tempids: trial.tempids,
+            block: block.0,
+            hash: None,
+            t: SubjectId::of_block(block).raw(),
+            instant: trial.instant_ms,
+            kind: "tx",
+            duration,
+            auth: trial.auth,
+            authority: None,
+            status: 200,
+            id: None,
+            bytes: trial.bytes,
+            flakes: flakes(&trial.flakes, block),
+            warnings: trial.warnings.iter().map(Warning::new).collect(),
+            fuel: trial.fuel,
+        }
+    }
+}
+
+fn flakes(flakes: &[Flake], block: T) -> Vec<Json> {
+    let json = |flake: &Flake| flake_json(flake.s, flake.p, &flake.o, block, flake.op);
+    flakes.iter().map(json).collect()
 }
 
 impl Warning {
@@ -97,7 +124,7 @@ fn tempids<S: Serializer>(tempids: &[(String, Tempid)], serializer: S) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Flake, Op, PredicateId, T, Value};
+    use crate::model::{Op, PredicateId, Value};
 
     #[test]
     fn a_receipt_has_the_members_that_were_promised() {
@@ -125,6 +152,7 @@ mod tests {
                 }],
                 fuel: None,
                 is_repeat: false,
+                authority: None,
             },
             "3.18ms".to_owned(),
         );

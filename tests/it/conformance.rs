@@ -6,7 +6,8 @@
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
-//!             "transact" | "query" | "token": body, or "raw": {"to": action, "text": body},
+//!             "transact" | "query" | "token" | "testTransactWith" | "queryWith": body, or "raw": {"to": action, "text": body},
+//!             or "command": {"signedBy": n, "cmd": JSON, signed by the key whose bytes are all n},
 //!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
@@ -22,8 +23,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, Tempid, Warning};
+use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, SignedCommand, Tempid, Warning};
 use solon::model::{CollectionId, SubjectId};
+use solon::token::CommandKey;
 
 use crate::support::START_MS;
 
@@ -55,7 +57,10 @@ struct Step {
     transact: Option<Value>,
     query: Option<Value>,
     token: Option<Value>,
+    test_transact_with: Option<Value>,
+    query_with: Option<Value>,
     raw: Option<Raw>,
+    command: Option<Signed>,
     /// `null` is an answer too.
     #[serde(default, deserialize_with = "some")]
     answer: Option<Value>,
@@ -71,12 +76,22 @@ struct Raw {
     text: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Signed {
+    signed_by: u8,
+    cmd: Value,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Action {
+    Command,
     Transact,
     Query,
     Token,
+    TestTransactWith,
+    QueryWith,
 }
 
 #[derive(Deserialize)]
@@ -134,6 +149,10 @@ struct Library(Folder);
 
 impl Door for Library {
     fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
+        if action == Action::Command {
+            let made = self.0.command(body, None).and_then(SignedCommand::make);
+            return made.map_or_else(|error| refused(&error), receipt);
+        }
         let session = match self.0.session(token, None) {
             Ok(session) => session,
             Err(error) => return refused(&error),
@@ -144,21 +163,13 @@ impl Door for Library {
                 Some(key) => session.transact_once(key, body),
                 None => session.transact(body),
             }
-            .map(|it| {
-                let mut tempids: Vec<_> = it.tempids.iter().map(|(name, _)| name.clone()).collect();
-                tempids.sort();
-                for (_, became) in &it.tempids {
-                    if let Tempid::Range(first, last) = became {
-                        assert!(first <= last);
-                    }
-                }
-                Outcome::Receipt {
-                    tempids,
-                    flakes: it.flakes.len(),
-                    made: (it.block.0, it.hash, it.id),
-                    is_repeat: it.is_repeat,
-                    warnings: it.warnings.iter().map(predicate_of).collect(),
-                }
+            .map(receipt),
+            // It has no session.
+            Action::Command => unreachable!(),
+            Action::QueryWith => session.query_with(body).map(|it| Outcome::Answer(it.body)),
+            Action::TestTransactWith => session.test_transact(body).map(|it| {
+                let shape = solon::wire::Receipt::of_trial(it, String::new());
+                tried(&serde_json::to_value(shape).unwrap())
             }),
             Action::Token => session.token(body).map(|it| {
                 Outcome::Minted(json!({"auth": it.auth.raw(), "expires_in": it.expires_in}))
@@ -166,6 +177,31 @@ impl Door for Library {
         };
         outcome.unwrap_or_else(|error| refused(&error))
     }
+}
+
+fn receipt(it: solon::Receipt) -> Outcome {
+    let mut tempids: Vec<_> = it.tempids.iter().map(|(name, _)| name.clone()).collect();
+    tempids.sort();
+    for (_, became) in &it.tempids {
+        if let Tempid::Range(first, last) = became {
+            assert!(first <= last);
+        }
+    }
+    Outcome::Receipt {
+        tempids,
+        flakes: it.flakes.len(),
+        made: (it.block.0, it.hash, it.id),
+        is_repeat: it.is_repeat,
+        warnings: it.warnings.iter().map(predicate_of).collect(),
+    }
+}
+
+/// What is compared of a transaction that was tried. It is no block, so it has neither hash nor id.
+fn tried(receipt: &Value) -> Outcome {
+    assert!(receipt["hash"].is_null() && receipt["id"].is_null());
+    let of = |name: &str| receipt[name].clone();
+    let told = json!({"tempids": of("tempids"), "flakes": of("flakes"), "auth": of("auth")});
+    Outcome::Answer(told.to_string())
 }
 
 fn predicate_of(warning: &Warning) -> String {
@@ -201,15 +237,24 @@ fn status(kind: ErrorKind) -> u16 {
 impl Door for crate::support::served::Served {
     fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         let name = match action {
+            Action::Command => "command",
             Action::Transact => "transact",
             Action::Query => "query",
             Action::Token => "token",
+            Action::TestTransactWith => "test-transact-with",
+            Action::QueryWith => "query-with",
         };
-        let reply = self.post(name, token, key, body);
+        let reply = if action == Action::Command {
+            let json = [("content-type", "application/json")];
+            self.send("POST", "/api/db/command", &json, body.as_bytes())
+        } else {
+            self.post(name, token, key, body)
+        };
         let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
         match (reply.status, action) {
-            (200, Action::Query) => Outcome::Answer(reply.body),
-            (200, Action::Transact) => {
+            (200, Action::Query | Action::QueryWith) => Outcome::Answer(reply.body),
+            (200, Action::TestTransactWith) => tried(&told()),
+            (200, Action::Transact | Action::Command) => {
                 let told = told();
                 let tempids = told["tempids"].as_object().unwrap();
                 let mut tempids: Vec<_> = tempids.keys().cloned().collect();
@@ -331,7 +376,10 @@ fn run(path: &Path, open: &dyn Fn(&Folder) -> Box<dyn Door>) -> usize {
         world.clock.advance(Duration::from_secs(step.wait_seconds));
         let token = world.token(step.r#as.as_deref().unwrap_or("root"));
         let (action, body) = request(step, &at);
-        let body = world.with_ids(&body);
+        let body = match &step.command {
+            Some(Signed { signed_by, .. }) => signed(*signed_by, &world.with_ids(&body)),
+            None => world.with_ids(&body),
+        };
         let head = world.folder.database().head();
         let outcome = door.ask(&token, action, step.key.as_deref(), &body);
         if matches!(outcome, Outcome::Refused { .. }) {
@@ -355,13 +403,28 @@ fn request(step: &Step, at: &str) -> (Action, String) {
             .map(|it| (Action::Transact, body(it))),
         step.query.as_ref().map(|it| (Action::Query, body(it))),
         step.token.as_ref().map(|it| (Action::Token, body(it))),
+        step.test_transact_with
+            .as_ref()
+            .map(|it| (Action::TestTransactWith, body(it))),
+        step.query_with
+            .as_ref()
+            .map(|it| (Action::QueryWith, body(it))),
         step.raw.as_ref().map(|it| (it.to, it.text.clone())),
+        step.command
+            .as_ref()
+            .map(|it| (Action::Command, body(&it.cmd))),
     ]
     .into_iter()
     .flatten()
     .collect();
     assert_eq!(given.len(), 1, "{at}: one request");
     given.into_iter().next().unwrap()
+}
+
+/// The body of a command with this text. Unlike the library, it signs anything.
+fn signed(by: u8, text: &str) -> String {
+    let key = CommandKey::parse(&format!("{by:02x}").repeat(32)).unwrap();
+    json!({"cmd": text, "sig": key.sign(text).to_string()}).to_string()
 }
 
 /// How an outcome differs from what the step expects, if it does.

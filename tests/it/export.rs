@@ -145,7 +145,7 @@ fn check_round_trip(disk: &Disk, database: &Database) -> String {
     text
 }
 
-const TYPES: [(&str, ValueType); 13] = [
+const TYPES: [(&str, ValueType); 16] = [
     ("string", ValueType::String),
     ("boolean", ValueType::Boolean),
     ("int", ValueType::Int),
@@ -159,6 +159,9 @@ const TYPES: [(&str, ValueType); 13] = [
     ("json", ValueType::Json),
     ("tag", ValueType::Tag),
     ("ref", ValueType::Ref),
+    ("bigint", ValueType::Bigint),
+    ("bigdec", ValueType::Bigdec),
+    ("geojson", ValueType::Geojson),
 ];
 
 fn value(random: &mut Random, of: ValueType, subjects: usize) -> Value {
@@ -178,6 +181,9 @@ fn value(random: &mut Random, of: ValueType, subjects: usize) -> Value {
             ["a", "b", "c"][n as usize % 3],
             n as usize % subjects
         )),
+        ValueType::Bigint => json!(format!("7{n}00000000000000000000000000")),
+        ValueType::Bigdec => json!(format!("-{n}.000000000000000000000000{}", n % 9 + 1)),
+        ValueType::Geojson => json!({"type": "Point", "coordinates": [n as f64 / 8.0, 1.5]}),
         ValueType::String => json!(format!("text \"{n}\" é\n")),
     }
 }
@@ -290,12 +296,13 @@ fn what_is_exported_and_imported_is_the_same_state() {
                 serde_json::from_str(&database.root().query(&query).unwrap().body).unwrap();
             for it in told.as_array().unwrap() {
                 if random.one_in(6) {
-                    transact(&database, &json!([{"_id": it["_id"], "_action": "delete"}]));
+                    // What has lost its last fact with another is gone already.
+                    let items = json!([{"_id": it["_id"], "_action": "delete"}]);
+                    let _ = database.transact(&items.to_string());
                 } else if of != "c" && random.one_in(4) {
-                    transact(
-                        &database,
-                        &json!([{"_id": it["_id"], "int": 7, "string": null, "json": {"z": 1}}]),
-                    );
+                    let items =
+                        json!([{"_id": it["_id"], "int": 7, "string": null, "json": {"z": 1}}]);
+                    let _ = database.transact(&items.to_string());
                 }
             }
         }

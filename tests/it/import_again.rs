@@ -141,7 +141,7 @@ fn what_was_imported_is_skipped_with_its_tempids_and_what_follows_it_is_made() {
 #[test]
 fn an_error_that_is_mended_lets_the_import_go_on_behind_what_was_made() {
     let whole = persons(8);
-    let broken = whole.replace(r#""name":"p7""#, r#""name":7"#);
+    let broken = whole.replace(r#""name":"p7""#, r#""nam":"p7""#);
     let database = made_on(&Disk::default());
     let stopped = database.import(broken.as_bytes(), |_| ()).unwrap_err();
     assert_eq!(stopped.first_line, 12);

@@ -2,13 +2,18 @@
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `cli`: the command line: exit codes and outputs
+//! - `command`: signed commands: signatures, authorities, nonces and terms
+//! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
+//! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
+//! - `keys`: the keys that sign commands: what is one, who may give one, their files
+//! - `keys_cli`: `solon keys` on the command line
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
@@ -24,7 +29,11 @@
 mod attack;
 #[cfg(feature = "cli")]
 mod cli;
+mod command;
+#[cfg(feature = "server")]
+mod command_door;
 mod conformance;
+mod contexts;
 mod crash;
 mod durability;
 mod export;
@@ -32,6 +41,9 @@ mod export;
 mod http;
 mod import;
 mod import_again;
+mod keys;
+#[cfg(feature = "cli")]
+mod keys_cli;
 #[cfg(feature = "cli")]
 mod killed;
 mod laws;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
+use solon::base::limits::DECIMAL_DIGITS_MAX;
 use solon::model::{
-    Bounds, CollectionId, Commit, Digest, Direction, Facts, Flake, Head, Incarnation, Op, Overlay,
-    PredicateId, Real, SubjectId, T, Value,
+    Bounds, CollectionId, Commit, Decimal, Digest, Direction, Facts, Flake, Head, Incarnation, Op,
+    Overlay, PredicateId, Real, SubjectId, T, Value,
 };
 use solon::store::{Sealed, Store, seal};
 
@@ -61,11 +62,25 @@ fn text(random: &mut Random) -> String {
     text
 }
 
+/// Numbers near to each other, and some as long as a number may be.
+fn decimal(random: &mut Random) -> Decimal {
+    let digits = if random.one_in(6) {
+        DECIMAL_DIGITS_MAX
+    } else {
+        random.index(5) + 1
+    };
+    let digits: String = (0..digits)
+        .map(|_| *random.pick(&['0', '1', '9']))
+        .collect();
+    let last = *random.pick(&[0, 0, 0, 1, -1, -2, -900]);
+    Decimal::new(random.one_in(2), &digits, last).unwrap()
+}
+
 /// A predicate of each kind, so that values of two kinds never meet.
 fn fact(random: &mut Random, now: T) -> (PredicateId, Value) {
-    let kind = random.below(10);
+    let kind = random.below(11);
     let which = *random.pick(&[0, 1, 200, 70_000]);
-    let p = PredicateId(1_000 + which * 10 + u32::try_from(kind).unwrap());
+    let p = PredicateId(1_000 + which * 20 + u32::try_from(kind).unwrap());
     let o = match kind {
         0 => Value::Boolean(random.one_in(2)),
         1 => Value::Int(match random.below(4) {
@@ -82,6 +97,7 @@ fn fact(random: &mut Random, now: T) -> (PredicateId, Value) {
         6 => Value::Uuid(u128::from(random.below(3)) << 100),
         7 => Value::Bytes(Arc::from(text(random).as_bytes())),
         8 => Value::Json(Arc::from(text(random).as_str())),
+        9 => Value::Decimal(decimal(random)),
         _ => Value::Ref(subject(random, now)),
     };
     (p, o)

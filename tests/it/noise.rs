@@ -1,10 +1,11 @@
-//! Requests that nobody would send: seeded noise over transactions, queries and token requests.
+//! Requests that nobody would send: seeded noise over transactions, queries, token requests and signed commands.
 //!
 //! Whatever comes in, something clear goes out: an answer, or an error that is the client's. Nothing panics, a
 //! refusal changes nothing, and at the end the database verifies.
 
 use serde_json::{Value, json};
-use solon::db::{Error, ErrorKind};
+use solon::db::{Error, ErrorKind, sign_command};
+use solon::token::{CommandKey, CommandSignature, SignerKey};
 
 use crate::support::random::{Random, seeds};
 use crate::support::{Db, furnish, office, rule};
@@ -179,4 +180,73 @@ fn noise_in_rule_text_is_refused_with_its_place() {
     }
     assert!(refused > 100, "{refused}");
     db.database.verify().unwrap();
+}
+
+#[test]
+fn noise_in_commands_is_refused_and_noise_after_the_signature_is_made_by_nobody() {
+    for seed in seeds(1) {
+        println!("SOLON_SEED={seed} cargo test noise_in_commands");
+        let mut random = Random::new(seed);
+        let db = furnished();
+        let key = CommandKey::parse(&"01".repeat(32)).unwrap();
+        let public = key.public().to_string();
+        db.root(&json!([{"_id": ["_auth/id", "ann"], "publicKey": public}]));
+        let (mut made, mut refused) = (0, 0);
+        for nonce in 0..1_000 {
+            let command = json!({"type": "tx", "db": "a/b", "auth": "ann", "nonce": nonce,
+                "expire": 1_900_000_000_000_i64, "fuel": 1_000, "deps": [],
+                "tx": [{"_id": ["doc/key", "a"], "size": nonce}]});
+            let text = mutated(&mut random, &command.to_string());
+            let body = json!({"cmd": text, "sig": key.sign(&text).to_string()}).to_string();
+            match db.database.command("a/b", &body) {
+                Ok(receipt) => {
+                    made += 1;
+                    assert_eq!(receipt.auth, "ann");
+                }
+                Err(error) => {
+                    refused += 1;
+                    is_the_clients(&error, &body);
+                }
+            }
+            // Noise that comes after the signature is never made.
+            let body = sign_command(&key, &command.to_string()).unwrap();
+            let noisy = mutated(&mut random, &body);
+            let head = db.database.head();
+            if noisy != body
+                && let Err(error) = db.database.command("a/b", &noisy)
+            {
+                is_the_clients(&error, &noisy);
+                assert_eq!(db.database.head(), head);
+            }
+        }
+        assert!(made > 50 && refused > 300, "{made} {refused}");
+        db.database.verify().unwrap();
+    }
+}
+
+#[test]
+fn noise_in_keys_and_signatures_verifies_nothing() {
+    let mut random = Random::new(seeds(1)[0]);
+    let key = CommandKey::parse(&"01".repeat(32)).unwrap();
+    let (public, signature) = (key.public().to_string(), key.sign("text").to_string());
+    let mut keys = 0;
+    for _ in 0..1_000 {
+        let noisy = mutated(&mut random, &signature);
+        if let Some(other) = CommandSignature::parse(&noisy) {
+            assert_eq!(noisy == signature, key.public().verifies("text", &other));
+        }
+        let bytes: [u8; 32] = random.bytes();
+        let digits = solon::model::Digest(bytes).to_string();
+        for noisy in [mutated(&mut random, &public), digits] {
+            if let Some(other) = SignerKey::parse(&noisy) {
+                // What is read is written again, so a key has one spelling.
+                assert_eq!(other.to_string(), noisy);
+                let verified =
+                    other.verifies("text", &CommandSignature::parse(&signature).unwrap());
+                assert_eq!(verified, noisy == public);
+                keys += 1;
+            }
+        }
+    }
+    assert!(keys > 300, "{keys}");
 }

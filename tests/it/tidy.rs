@@ -30,9 +30,10 @@ const ROOMS: [(&str, u8); 15] = [
 ];
 
 /// The outside crates that live in certain rooms only.
-const FENCES: [(&str, &[&str]); 13] = [
+const FENCES: [(&str, &[&str]); 14] = [
     ("redb", &["store"]),
     ("nom", &["lang"]),
+    ("num_bigint", &["lang"]),
     ("jsonwebtoken", &["token"]),
     ("ed25519_dalek", &["token"]),
     ("axum", &["server"]),

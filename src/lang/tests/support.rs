@@ -301,6 +301,7 @@ pub(super) fn shown(value: &Val) -> String {
         Val::Bool(it) => it.to_string(),
         Val::Int(it) => it.to_string(),
         Val::Double(it) => format!("{:?}", it.number()),
+        Val::Decimal(it) => format!("{it}M"),
         Val::String(it) => format!("\"{it}\""),
         Val::Set(it) => format!("#{{{}}}", list(it.iter().map(shown).collect())),
         Val::List(it) => format!("[{}]", list(it.iter().map(shown).collect())),

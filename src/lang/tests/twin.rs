@@ -148,6 +148,7 @@ impl Twin<'_> {
             Kind::Bool(it) => return Ok(Val::Bool(*it)),
             Kind::Int(it) => return Ok(Val::Int(*it)),
             Kind::Double(it) => return Ok(Val::Double(*it)),
+            Kind::Decimal(it) => return Ok(Val::Decimal(it.clone())),
             Kind::String(it) => return Ok(Val::string(it)),
             Kind::Vector(it) => {
                 let all = it

@@ -1,0 +1,42 @@
+//! A command whose signature is verified: what the server asks for, as it asks for a session elsewhere.
+
+use super::answer::Receipt;
+use super::command::Command;
+use super::database::Database;
+use super::error::Error;
+use super::signed::Signed;
+use crate::model::SubjectId;
+
+/// A command whose signature was verified at the newest state there was. It is verified again at its turn.
+#[derive(Debug)]
+pub struct SignedCommand {
+    database: Database,
+    command: Command,
+    signed: Signed,
+}
+
+impl SignedCommand {
+    /// Verifies a command that is for this database.
+    pub(super) fn verify(database: &Database, command: Command) -> Result<Self, Error> {
+        let state = database.state();
+        let signed = Signed::verify(&command, &state.snapshot, &state.policy)?;
+        Ok(Self {
+            database: database.clone(),
+            command,
+            signed,
+        })
+    }
+
+    /// The auth whose permissions it has.
+    pub fn auth(&self) -> SubjectId {
+        self.signed.auth()
+    }
+
+    /// Makes its transaction. The signature, the authority and the terms are judged at its turn.
+    ///
+    /// # Errors
+    /// As [`Database::command`].
+    pub fn make(self) -> Result<Receipt, Error> {
+        self.database.make_command(self.command, self.signed)
+    }
+}

@@ -1,0 +1,151 @@
+//! Flakes that a request lays over the newest state, to ask what would be if they were made: those of a receipt of a
+//! transaction that was tried, or others.
+//!
+//! 1. They pass every check that a transaction's do, as the one who asks: nobody sees more for facts that they could
+//!    not make true.
+//! 2. They are of the next block: their `t` follows the newest.
+//! 3. A flake of a subject that exists is of one that the author sees; any other subject is new.
+//!
+//! Shape: an array of `[s, p, o, t, op, null]`, as receipts have them.
+
+use std::collections::BTreeSet;
+
+use super::check::{Checked, checked};
+use super::error::{Error, Problem};
+use super::ground::Ground;
+use super::staged::{Laid, laid};
+use crate::base::limits::COMMIT_FLAKES_MAX;
+use crate::model::system::{collection, predicate};
+use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
+use crate::query::{Json, Pointer, value_of};
+use crate::schema::Predicate;
+
+/// Checks flakes as the next block's.
+///
+/// # Errors
+/// `Shape`, `Invalid` and what a transaction is refused for, in that order, with the place under `at`.
+pub fn lay(flakes: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Checked, Error> {
+    let shape = || Error::shape(at, "flakes are an array of `[s, p, o, t, op, null]`");
+    let Json::Array(list) = flakes else {
+        return Err(shape());
+    };
+    if list.len() > COMMIT_FLAKES_MAX {
+        let problem = Problem::Limit {
+            what: "flakes",
+            max: COMMIT_FLAKES_MAX,
+        };
+        return Err(Error {
+            at: Some(at.clone()),
+            problem,
+        });
+    }
+    let mut read = Vec::new();
+    for (index, json) in list.iter().enumerate() {
+        let at = at.index(index);
+        let flake = flake(json, &at, ground)?;
+        read.push((flake, at));
+    }
+    check_subjects(&read, ground)?;
+    let used: BTreeSet<SubjectId> = read
+        .iter()
+        .filter_map(|(flake, _)| flake.o.borrow().as_ref())
+        .collect();
+    let next_tag = ground.before.next_number(collection::TAG)?;
+    let list = read.into_iter().map(|(flake, at)| Laid {
+        // A tag that is used is judged with what uses it, as one that is made by use.
+        is_made_tag: flake.p == predicate::TAG_ID
+            && flake.s.number() >= next_tag
+            && used.contains(&flake.s),
+        flake,
+        at,
+    });
+    let staged = laid(list.collect(), ground.before, ground.policy.schema())?;
+    checked(staged, ground.before.basis().next(), ground)
+}
+
+fn flake(json: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Flake, Error> {
+    let shape = || Error::shape(at, "a flake is `[s, p, o, t, op, null]`");
+    let Json::Array(parts) = json else {
+        return Err(shape());
+    };
+    let [
+        Json::Int(s),
+        Json::Int(p),
+        o,
+        Json::Int(t),
+        Json::Bool(op),
+        Json::Null,
+    ] = parts.as_slice()
+    else {
+        return Err(shape());
+    };
+    let s = SubjectId::from_raw(*s).ok_or_else(shape)?;
+    let next = SubjectId::of_block(ground.before.basis().next());
+    if *t != next.raw() {
+        return Err(Error {
+            at: Some(at.index(3)),
+            problem: Problem::Stale,
+        });
+    }
+    let of = u32::try_from(*p).ok().map(PredicateId);
+    let of = of.and_then(|of| ground.policy.schema().predicate(of));
+    let it = of.ok_or_else(|| Error::invalid(&at.index(1), "predicate does not exist"))?;
+    if it.collection != s.collection() || it.by_engine || (s.block().is_some() && s != next) {
+        let why = format!("`{}` is not written on such a subject", it.name);
+        return Err(Error::invalid(at, why));
+    }
+    Ok(Flake {
+        s,
+        p: it.id,
+        o: object(o, it, &at.index(2))?,
+        op: if *op { Op::Assert } else { Op::Retract },
+    })
+}
+
+fn object(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
+    let wrong = |why: String| Error::invalid(at, format!("`{}` takes {why}", it.name));
+    match (it.value_type, json) {
+        (ValueType::Ref | ValueType::Tag, Json::Int(raw)) => SubjectId::from_raw(*raw)
+            .map(Value::Ref)
+            .ok_or_else(|| wrong("a subject's id".to_owned())),
+        (ValueType::Ref | ValueType::Tag, _) => Err(wrong("a subject's id".to_owned())),
+        // It is told as text.
+        (ValueType::Json | ValueType::Geojson, Json::String(text)) => {
+            let json = Json::read(text).map_err(|error| wrong(error.to_string()))?;
+            value_of(&json, it.value_type).map_err(|why| wrong(why.to_string()))
+        }
+        (scalar, json) => value_of(json, scalar).map_err(|why| wrong(why.to_string())),
+    }
+}
+
+/// Subjects and refs are seen, or new.
+fn check_subjects(flakes: &[(Flake, Pointer)], ground: &Ground<'_>) -> Result<(), Error> {
+    let absent = |at: &Pointer| Error::invalid(at, "invalid identity, does not exist");
+    let mut known = BTreeSet::new();
+    let next = SubjectId::of_block(ground.before.basis().next());
+    for (flake, at) in flakes {
+        let s = flake.s;
+        if known.contains(&s) {
+            continue;
+        }
+        let is_new = s == next || s.number() >= ground.before.next_number(s.collection())?;
+        if !is_new && !ground.sight.exists(s)? {
+            return Err(absent(&at.index(0)));
+        }
+        known.insert(s);
+    }
+    for (flake, at) in flakes {
+        let Some(to) = flake.o.borrow().as_ref() else {
+            continue;
+        };
+        // Tags are looked up with the eyes of root, as everywhere where one writes.
+        let is_there = known.contains(&to)
+            || (to.collection() == collection::TAG && ground.before.exists(to)?)
+            || ground.sight.exists(to)?;
+        if !is_there {
+            return Err(absent(&at.index(2)));
+        }
+        known.insert(to);
+    }
+    Ok(())
+}
