@@ -63,6 +63,29 @@ struct Fields {
 ///
 /// # Errors
 /// `Invalid` with the place if the text is no command; `Limit` if it is too long.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use solon::db::sign_command;
+/// use solon::token::CommandKey;
+/// # let dir = tempfile::tempdir()?;
+/// # let db = solon::Database::open(dir.path().join("app.redb"))?;
+/// # db.transact(r#"[{"_id": "_rule$r", "id": "r", "collection": "_tx", "predicates": ["_tx/doc"],
+/// #                  "fns": [["_fn/name", "true"]], "ops": ["transact"]},
+/// #                 {"_id": "_role$r", "id": "r", "rules": ["_rule$r"]},
+/// #                 {"_id": "_auth", "id": "robot", "roles": ["_role$r"]}]"#)?;
+/// let key = CommandKey::generate()?;
+/// let public = key.public();
+/// db.transact(&format!(r#"[{{"_id": ["_auth/id", "robot"], "publicKey": "{public}"}}]"#))?;
+///
+/// let text = r#"{"type": "tx", "db": "local/default", "auth": "robot", "nonce": 1,
+///                "tx": [{"_id": "_tx", "doc": "by command"}]}"#;
+/// let body = sign_command(&key, text)?;
+/// assert_eq!(db.command("local/default", &body)?.auth, "robot");
+/// assert!(db.command("local/default", &body).is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub fn sign_command(key: &CommandKey, text: &str) -> Result<String, Error> {
     bounded(text)?;
     let signature = key.sign(text);
@@ -147,17 +170,17 @@ impl Command {
         })
     }
 
-    /// Why it is refused by a database that the request names, and it does not.
-    pub(super) fn misdirected(&self) -> Error {
-        let why = format!("the command is for the database `{}`", self.database);
-        let at = Pointer::root().key("cmd").key("db");
-        Error::new(ErrorKind::Invalid, "db/invalid-db", why).with_place(Some(&at))
-    }
-
     /// Whether it is for this database. `network.name` is another spelling of `network/name`.
     pub(super) fn is_for(&self, database: &str) -> bool {
         is_spelling(&self.database, database)
     }
+}
+
+/// Why a command is refused by a database that the request names, and the command does not.
+pub(super) fn misdirected() -> Error {
+    let why = "the command is for another database";
+    let at = Pointer::root().key("cmd").key("db");
+    Error::new(ErrorKind::Invalid, "db/invalid-db", why).with_place(Some(&at))
 }
 
 /// Whether two texts name the same database.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Receipt, Tempid};
 use super::auth_name::AuthName;
-use super::command::Command;
+use super::command::{Command, misdirected};
 use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::{Once, tempids_of};
@@ -194,12 +194,12 @@ impl Database {
     pub fn command(&self, name: &str, body: &str) -> Result<Receipt, Error> {
         let command = Command::parse(body)?;
         if !command.is_for(name) {
-            return Err(command.misdirected());
+            return Err(misdirected());
         }
         let state = self.state();
         let signed = Signed::verify(&command, &state.snapshot, &state.policy)?;
         drop(state);
-        self.make_command(command, signed)
+        self.make_command(&command, signed)
     }
 
     /// What root sees, at the newest state of each query.
@@ -337,16 +337,17 @@ impl Database {
     }
 
     /// Makes the transaction of a command that is for this database, and whose signature is verified.
-    pub(super) fn make_command(&self, command: Command, signed: Signed) -> Result<Receipt, Error> {
+    pub(super) fn make_command(&self, command: &Command, signed: Signed) -> Result<Receipt, Error> {
+        let at = Pointer::root().key("cmd").key("tx");
+        let parsed = parse_json(command.items.clone(), &at)?;
         // The snapshot is not held while the transaction waits for its turn.
         let snapshot = self.state().snapshot.clone();
         let limit = budget(&self.inner.clock, u64::MAX);
-        let terms = Terms::of(&command, &snapshot, &limit)?;
+        let terms = Terms::of(command, &snapshot, &limit)?;
         drop(snapshot);
-        let said = said(&command, &signed);
-        let at = Pointer::root().key("cmd").key("tx");
+        let said = said(command, &signed);
         let work = Transaction {
-            parsed: parse_json(command.items, &at)?,
+            parsed,
             text: Digest(Sha256::digest(command.text.as_bytes()).into()),
             bytes: command.text.len(),
             once: None,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::auth_name::AuthName;
-use super::command::{Command, is_spelling};
+use super::command::{Command, is_spelling, misdirected};
 use super::database::{Database, Options};
 use super::error::{Error, ErrorKind};
 use super::mint::issue;
@@ -188,10 +188,14 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Database::command`].
-    pub fn command(&self, body: &str, database: Option<&str>) -> Result<SignedCommand, Error> {
+    pub fn verify_command(
+        &self,
+        body: &str,
+        database: Option<&str>,
+    ) -> Result<SignedCommand, Error> {
         let command = Command::parse(body)?;
         if database.is_some_and(|named| !command.is_for(named)) {
-            return Err(command.misdirected());
+            return Err(misdirected());
         }
         if !command.is_for(&self.inner.name) {
             return Err(Signed::refuse(&command));

@@ -37,6 +37,6 @@ impl SignedCommand {
     /// # Errors
     /// As [`Database::command`].
     pub fn make(self) -> Result<Receipt, Error> {
-        self.database.make_command(self.command, self.signed)
+        self.database.make_command(&self.command, self.signed)
     }
 }

@@ -51,13 +51,11 @@ impl Request {
                 "auth" => Some(&mut request.auth),
                 _ => None,
             };
-            match place {
-                Some(place) => *place = Some(value),
-                None => {
-                    let why = format!("`{key}` is no part of this request");
-                    return Err(invalid(&Pointer::root().key(&key), why));
-                }
-            }
+            let Some(place) = place else {
+                let why = format!("`{key}` is no part of this request");
+                return Err(invalid(&Pointer::root().key(&key), why));
+            };
+            *place = Some(value);
         }
         Ok(request)
     }

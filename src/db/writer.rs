@@ -15,13 +15,13 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, LimitKind};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
 use super::once::{Again, Key, Once};
 use super::state::{Author, State, budget, name_of};
 use super::terms::{Terms, Turn};
-use crate::base::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
+use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::{
     Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
@@ -341,6 +341,15 @@ impl Group {
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
+        // What is said of it counts too.
+        if flakes.len() > COMMIT_FLAKES_MAX {
+            let why = format!("a transaction may have at most {COMMIT_FLAKES_MAX} flakes");
+            return Err(Error::new(
+                ErrorKind::Limit(LimitKind::Body),
+                "db/limit",
+                why,
+            ));
+        }
         flakes.sort();
         let id = match nonce {
             Some(nonce) => id_of(auth, &nonce.to_be_bytes(), &text),

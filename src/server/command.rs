@@ -42,7 +42,7 @@ pub(super) async fn answer(
     door.work
         .run(Length::Long, move || {
             let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
-            let command = within.folder.command(&text, database.as_deref());
+            let command = within.folder.verify_command(&text, database.as_deref());
             let command = command.map_err(Refusal::Db)?;
             let auth = command.auth().raw();
             let refused = |refusal| Refused {

@@ -549,7 +549,9 @@ fn what_is_taken_away_on_the_way_is_taken_away_at_the_turn() {
     let verified = |number: u8, nonce: i64, more: &Value| {
         let mut command = note(nonce, more);
         command["tx"] = json!([{"_id": "_tx", "doc": "x"}]);
-        folder.command(&signed(number, &command), None).unwrap()
+        folder
+            .verify_command(&signed(number, &command), None)
+            .unwrap()
     };
     let own = || verified(1, 1, &json!({}));
     let by_bob = || verified(2, 2, &json!({"authority": "bob"}));

@@ -150,7 +150,10 @@ struct Library(Folder);
 impl Door for Library {
     fn ask(&self, token: &str, action: Action, key: Option<&str>, body: &str) -> Outcome {
         if action == Action::Command {
-            let made = self.0.command(body, None).and_then(SignedCommand::make);
+            let made = self
+                .0
+                .verify_command(body, None)
+                .and_then(SignedCommand::make);
             return made.map_or_else(|error| refused(&error), receipt);
         }
         let session = match self.0.session(token, None) {

@@ -62,6 +62,13 @@ fn a_commit_has_so_many_flakes_and_no_more() {
     let max = solon::base::limits::COMMIT_FLAKES_MAX;
     assert_eq!(code(&db, &numbers(0, max + 1)), TOO_LARGE);
     assert_eq!(code(&db, &numbers(0, max)), None);
+    // What the engine says of a transaction counts too: a key leaves three flakes.
+    let once = |count: usize| {
+        let made = db.database.transact_once("root", "key", &numbers(0, count));
+        made.err().map(|error| (error.kind(), error.code()))
+    };
+    assert_eq!(once(max - 2), TOO_LARGE);
+    assert_eq!(once(max - 3), None);
 }
 
 #[test]
