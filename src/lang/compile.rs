@@ -323,10 +323,8 @@ impl Compiler<'_> {
             (Builtin::MaxValue, [name]) => {
                 let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
                 let predicate = self.predicate(&name, at, within)?;
-                if matches!(
-                    predicate.value_type,
-                    ValueType::Ref | ValueType::Tag | ValueType::Json | ValueType::Bytes
-                ) {
+                let of = predicate.value_type;
+                if !of.is_posted() || matches!(of, ValueType::Ref | ValueType::Tag) {
                     return Err(within.expected(at, "a predicate whose values have an order"));
                 }
                 let read = self.read(predicate);
@@ -456,10 +454,7 @@ impl Compiler<'_> {
             let (name, at, within) = it.literal(name, scope, "a predicate's name")?;
             let predicate = it.predicate(&name, at, within)?;
             let value_type = predicate.value_type;
-            let is_found = !matches!(
-                value_type,
-                ValueType::Bytes | ValueType::Json | ValueType::Geojson | ValueType::Tag
-            );
+            let is_found = value_type.is_posted() && value_type != ValueType::Tag;
             if !(predicate.is_unique && is_found) {
                 return Err(within.error(at, Problem::NotUnique { name }));
             }

@@ -231,10 +231,7 @@ fn check_predicate(
             "`{name}` cannot become a component: make a new predicate"
         ));
     }
-    let unordered = matches!(
-        new.value_type,
-        ValueType::Json | ValueType::Geojson | ValueType::Bytes
-    );
+    let unordered = !new.value_type.is_posted();
     if new.unique && (new.value_type == ValueType::Boolean || unordered) {
         return refuse(format!(
             "`{name}` cannot be unique: its type has no values to tell apart"

@@ -17,6 +17,7 @@
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
+//! - `manual`: the manual of transactions, run as it stands
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `noise`: requests that nobody would send, seeded
@@ -48,6 +49,7 @@ mod keys_cli;
 mod killed;
 mod laws;
 mod limits;
+mod manual;
 mod mint;
 mod model;
 mod noise;

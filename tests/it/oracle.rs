@@ -10,7 +10,7 @@ use std::sync::Arc;
 use solon::base::Budget;
 use solon::model::system::{ROOT_AUTH, ROOT_ROLE, collection, predicate};
 use solon::model::{
-    Bounds, CollectionId, Direction, Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay,
+    Bounds, CollectionId, Decimal, Direction, Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay,
     PredicateId, SubjectId, T, Value,
 };
 use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
@@ -73,14 +73,16 @@ const FUNCTIONS: &[(&str, Meaning)] = &[
     }),
     ("(> (get (?s) \"doc/size\") 2)", |it| {
         match it.one(it.s, SIZE)? {
-            Value::Int(size) => Some(*size > 2),
+            Value::Decimal(size) => Some(*size > Decimal::from(2)),
             _ => None,
         }
     }),
     ("(nil? (get (?s) \"doc/team\"))", |it| {
         Some(it.one(it.s, DOC_TEAM).is_none())
     }),
-    ("(== (?o) 1)", |it| Some(*it.o == Value::Int(1))),
+    ("(== (?o) 1)", |it| {
+        Some(*it.o == Value::Decimal(Decimal::from(1)))
+    }),
     (
         "(relationship? (?s) [\"doc/team\" \"team/lead\"] (?user_id))",
         |it| {
@@ -401,7 +403,7 @@ fn schema_facts(list: &mut List, tags: &BTreeMap<String, SubjectId>) {
         (TITLE, "doc/title", "string"),
         (OWNER, "doc/owner", "ref"),
         (DOC_TEAM, "doc/team", "ref"),
-        (SIZE, "doc/size", "int"),
+        (SIZE, "doc/size", "bigdec"),
         (LABEL, "doc/label", "tag"),
         (NAME, "team/name", "string"),
         (LEAD, "team/lead", "ref"),
@@ -425,7 +427,8 @@ fn doc_facts(rng: &mut Random, users: &[SubjectId]) -> Vec<(PredicateId, Value)>
         facts.push((DOC_TEAM, Value::Ref(subject(TEAM, rng.below(3)))));
     }
     if rng.below(3) > 0 {
-        facts.push((SIZE, Value::Int(i64::try_from(rng.below(5)).unwrap())));
+        let size = Decimal::parse(["0", "1", "2", "2.5", "1e30"][rng.index(5)]).unwrap();
+        facts.push((SIZE, Value::Decimal(size)));
     }
     if rng.below(2) > 0 {
         facts.push((LABEL, Value::Ref(subject(3, 1001 + rng.below(3)))));
