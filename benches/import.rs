@@ -73,7 +73,7 @@ fn write(path: &Path) {
     for n in 0..ITEMS {
         let m = mixed(n);
         let (state, size, score) = (
-            ["draft", "open", "closed"][n as usize % 3],
+            ["draft", "open", "closed"][usize::try_from(n % 3).unwrap()],
             m % 10_000,
             m % 64,
         );

@@ -96,11 +96,16 @@ pub const IMPORT_CHUNK_BYTES_MAX: usize = BODY_BYTES_MAX;
 /// as a rule may take.
 pub const IMPORT_JUDGED_VALUES_MAX: usize = 500;
 
-/// Named tempids of one import: what is kept of each is a hash and an id, in half a gigabyte for all.
-pub const IMPORT_NAMES_MAX: usize = 10_000_000;
+/// Named tempids of one import: what is kept of each is a hash and an id, in a third of a gigabyte for all, so that
+/// an import needs less than one with the store's cache.
+pub const IMPORT_NAMES_MAX: usize = 7_000_000;
 
 /// How long an export may take, seconds: hundreds of millions of flakes; the store reuses no page meanwhile.
 pub const EXPORT_SECONDS_MAX: u64 = 3_600;
+
+/// Pages that the store keeps in memory, bytes, for reads and for what a commit has not written yet; the system keeps
+/// others.
+pub const STORE_CACHE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;

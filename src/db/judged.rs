@@ -43,7 +43,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The first of the documented order of checks.
-    pub(super) fn judge(&self, parsed: &Parsed) -> Result<Judged, Error> {
+    pub(super) fn judge(&self, parsed: Parsed) -> Result<Judged, Error> {
         let Self {
             facts,
             policy,

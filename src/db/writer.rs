@@ -337,7 +337,7 @@ impl Group {
             name,
             is_root,
             warnings,
-        } = stage.judge(&parsed)?;
+        } = stage.judge(parsed)?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
-use super::parsed::{Action, Parsed, ParsedId, ParsedItem, Part, item};
+use super::parsed::{Action, ParsedId, ParsedItem, Part, item};
 use crate::base::limits::{COMMIT_FLAKES_MAX, TRANSACTION_ITEMS_MAX};
 use crate::model::system::collection;
 use crate::model::{CollectionId, SubjectId, ValueType};
@@ -83,11 +83,15 @@ struct Namer<'s> {
 }
 
 /// Looks up every name.
-pub(super) fn named<'s>(parsed: &'s Parsed, schema: &'s Schema) -> Result<Named<'s>, Error> {
+pub(super) fn named<'s>(
+    items: Vec<ParsedItem>,
+    part: Option<&'s Part>,
+    schema: &'s Schema,
+) -> Result<Named<'s>, Error> {
     let named = Named {
         items: Vec::new(),
         temps: Vec::new(),
-        part: parsed.part.as_ref(),
+        part,
     };
     let mut namer = Namer {
         schema,
@@ -95,8 +99,8 @@ pub(super) fn named<'s>(parsed: &'s Parsed, schema: &'s Schema) -> Result<Named<
         known: BTreeMap::new(),
         values: 0,
     };
-    for item in &parsed.items {
-        namer.add(item.clone())?;
+    for item in items {
+        namer.add(item)?;
     }
     Ok(namer.named)
 }

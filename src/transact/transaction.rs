@@ -15,9 +15,10 @@ use super::warning::warnings;
 ///
 /// # Errors
 /// The first of the documented order, with the place in the request.
-pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
+pub fn transact(parsed: Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
     let schema = Arc::clone(ground.policy.schema());
-    let named = named(parsed, &schema)?;
+    let Parsed { items, part } = parsed;
+    let named = named(items, part.as_ref(), &schema)?;
     coarse(&named, ground.writes, &schema)?;
     let warnings = warnings(&named);
     let resolved = resolved(named, ground, &schema)?;

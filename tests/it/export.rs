@@ -165,25 +165,25 @@ const TYPES: [(&str, ValueType); 16] = [
 ];
 
 fn value(random: &mut Random, of: ValueType, subjects: usize) -> Value {
-    let n = random.below(1_000);
+    let n = i32::try_from(random.below(1_000)).unwrap();
+    let real = f64::from(n) / 8.0;
     match of {
-        ValueType::Boolean => json!(n.is_multiple_of(2)),
+        ValueType::Boolean => json!(n % 2 == 0),
         ValueType::Int | ValueType::Instant => json!(n),
-        ValueType::Long => json!((n as i64) << 40),
-        ValueType::Float | ValueType::Double => json!(n as f64 / 8.0),
+        ValueType::Long => json!(i64::from(n) << 40),
+        ValueType::Float | ValueType::Double => json!(real),
         ValueType::Uuid => json!(format!("67e55044-10b1-426f-9247-bb680e{n:06}")),
         ValueType::Uri => json!(format!("urn:n:{n}")),
         ValueType::Bytes => json!(format!("{n:06}")),
         ValueType::Json => json!([{"n": n, "_id": "x"}, null, 1.5, "#(x)"]),
         ValueType::Tag => json!(format!("t{}", n % 7)),
-        ValueType::Ref => json!(format!(
-            "{}${}",
-            ["a", "b", "c"][n as usize % 3],
-            n as usize % subjects
-        )),
+        ValueType::Ref => {
+            let of = random.pick(&["a", "b", "c"]);
+            json!(format!("{of}${}", random.index(subjects)))
+        }
         ValueType::Bigint => json!(format!("7{n}00000000000000000000000000")),
         ValueType::Bigdec => json!(format!("-{n}.000000000000000000000000{}", n % 9 + 1)),
-        ValueType::Geojson => json!({"type": "Point", "coordinates": [n as f64 / 8.0, 1.5]}),
+        ValueType::Geojson => json!({"type": "Point", "coordinates": [real, 1.5]}),
         ValueType::String => json!(format!("text \"{n}\" é\n")),
     }
 }
@@ -510,7 +510,7 @@ fn blocks_are_told_as_they_were_made() {
             assert_eq!(hash, previous);
         }
         assert_eq!(pair[0]["block"], index + 1);
-        assert_eq!(pair[0]["t"], -(index as i64 + 1));
+        assert_eq!(pair[0]["t"], -i64::try_from(index + 1).unwrap());
         assert_eq!(pair[0]["instant"], START_MS);
     }
     let last = &lines[lines.len() - 2];
