@@ -183,12 +183,14 @@ fn stages(directory: &Path) {
         let view = memory.view("root").unwrap();
         let each = |took: f64| took / ALONE as f64 / 1e3;
         times[0].push(each(nanoseconds(|| {
-            texts.iter().for_each(|text| drop(parse(text).unwrap()));
+            for text in &texts {
+                drop(parse(text).unwrap());
+            }
         })));
         times[1].push(each(nanoseconds(|| {
-            trials
-                .iter()
-                .for_each(|text| drop(view.test_transact(text).unwrap()));
+            for text in &trials {
+                drop(view.test_transact(text).unwrap());
+            }
         })));
         times[2].push(each(nanoseconds(|| drop(call(&memory, 1, ALONE, &next)))));
         times[3].push(each(nanoseconds(|| drop(call(&disk, 1, ALONE, &next)))));
