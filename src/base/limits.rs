@@ -82,9 +82,8 @@ pub const WHERE_BYTES_MAX: usize = 8 * 1024;
 /// A line of what is imported, or an item of an array, bytes: the largest transaction, written at greater length.
 pub const IMPORT_LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 
-/// Items that an import puts into one transaction: a smaller one costs more a flake, and half of what a transaction
-/// may have leaves room for what an item turns out to be.
-pub const IMPORT_CHUNK_ITEMS_MAX: usize = 5_000;
+/// Items that an import puts into one transaction, nested ones counted: the more, the less each costs.
+pub const IMPORT_CHUNK_ITEMS_MAX: usize = TRANSACTION_ITEMS_MAX;
 
 /// Values that an import puts into one transaction: each may replace another and make a tag, three flakes in all.
 pub const IMPORT_CHUNK_VALUES_MAX: usize = 30_000;
@@ -192,7 +191,6 @@ const _: () = {
     assert!(RULE_NODES_MAX <= RULE_EXPANDED_NODES_MAX);
     assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
     assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
-    assert!(IMPORT_CHUNK_ITEMS_MAX * 2 <= TRANSACTION_ITEMS_MAX);
     assert!(IMPORT_CHUNK_VALUES_MAX * 3 <= COMMIT_FLAKES_MAX);
     assert!(IMPORT_JUDGED_VALUES_MAX <= IMPORT_CHUNK_VALUES_MAX);
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);

@@ -334,6 +334,41 @@ fn an_import_as_an_auth_is_judged_by_its_rules_and_tells_the_line_that_they_refu
     assert_eq!(stopped.error.kind(), ErrorKind::NotFound);
 }
 
+#[test]
+fn a_tempid_of_what_its_author_does_not_see_is_one_of_nothing() {
+    let db = office();
+    let all = |id: &str, ops: &[&str]| rule(id, "doc", &["*"], "true", ops);
+    db.auth("blind", None, &[all("write", &["transact"])]);
+    db.auth("seeing", None, &[all("both", &["transact", "query"])]);
+    let made = r#"[{"_id": "doc$a", "size": 1}]"#;
+    for (later, at) in [
+        (r#"[{"_id": "doc", "readers": ["doc$a"]}]"#, "/0/readers/0"),
+        (
+            r#"[{"_id": ["doc/key", "none"], "readers": ["doc$a"]}]"#,
+            "/0/_id",
+        ),
+    ] {
+        let as_blind = |text: &str| {
+            db.database
+                .import_as("blind", text.as_bytes(), |_| ())
+                .unwrap_err()
+        };
+        let known = as_blind(&format!("{made}\n{later}"));
+        let unknown = as_blind(later);
+        assert_eq!(known.error.at(), Some(at));
+        assert_eq!(
+            known.error, unknown.error,
+            "made and not seen reads as never made"
+        );
+    }
+    let text = format!("{made}\n{}", r#"[{"_id": "doc", "readers": ["doc$a"]}]"#);
+    assert!(
+        db.database
+            .import_as("seeing", text.as_bytes(), |_| ())
+            .is_ok()
+    );
+}
+
 /// Items without an end, and how many of them were read.
 struct Endless<'c> {
     read: &'c Cell<u64>,
