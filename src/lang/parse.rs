@@ -75,7 +75,7 @@ fn blank(rest: &str) -> &str {
     span(rest, |c| matches!(c, ' ' | '\t' | '\n' | '\r' | ',')).0
 }
 
-fn is_symbol(c: char) -> bool {
+pub(super) fn is_symbol(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_?!*+-/<>=.".contains(c)
 }
 

@@ -354,7 +354,7 @@ fn a_tempid_of_what_its_author_does_not_see_is_one_of_nothing() {
                 .unwrap_err()
         };
         let known = as_blind(&format!("{made}\n{later}"));
-        let unknown = as_blind(later);
+        let unknown = as_blind(&format!("[]\n{later}"));
         assert_eq!(known.error.at(), Some(at));
         assert_eq!(
             known.error, unknown.error,

@@ -22,6 +22,7 @@
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
@@ -54,6 +55,7 @@ mod mint;
 mod model;
 mod noise;
 mod oracle;
+mod renames;
 mod support;
 mod threads;
 mod tidy;

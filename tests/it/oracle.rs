@@ -31,7 +31,7 @@ const LEAD: PredicateId = PredicateId(1007);
 const DOCS: PredicateId = PredicateId(1008);
 
 /// A plain list of what holds.
-type List = BTreeSet<(SubjectId, PredicateId, Value)>;
+pub(crate) type List = BTreeSet<(SubjectId, PredicateId, Value)>;
 
 fn subject(c: u64, n: u64) -> SubjectId {
     SubjectId::new(CollectionId::new(c).unwrap(), n).unwrap()
@@ -125,13 +125,13 @@ struct Rule {
 }
 
 #[derive(Debug)]
-struct World {
-    list: List,
+pub(crate) struct World {
+    pub(crate) list: List,
     rules: Vec<Rule>,
     /// The rules of each role, by index.
     roles: Vec<Vec<usize>>,
     /// The roles of each auth, by index.
-    auths: Vec<(SubjectId, Vec<usize>, bool)>,
+    pub(crate) auths: Vec<(SubjectId, Vec<usize>, bool)>,
     users: Vec<Option<SubjectId>>,
 }
 
@@ -154,7 +154,7 @@ fn system(c: u64) -> bool {
 
 impl World {
     #[expect(clippy::too_many_lines, reason = "one world, made in one order")]
-    fn random(rng: &mut Random) -> Self {
+    pub(crate) fn random(rng: &mut Random) -> Self {
         let mut list: List = BTreeSet::new();
         for flake in bootstrap().unwrap() {
             list.insert((flake.s, flake.p, flake.o));
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    fn facts(&self) -> Overlay<Empty> {
+    pub(crate) fn facts(&self) -> Overlay<Empty> {
         overlay(Empty, &self.list, T(1))
     }
 
@@ -604,7 +604,7 @@ fn read(facts: &dyn Facts, subjects: &BTreeSet<SubjectId>) -> Vec<String> {
 }
 
 /// The failing seed is in the message; `SOLON_SEED=n cargo test oracle` repeats it alone.
-fn seeds() -> std::ops::Range<u64> {
+pub(crate) fn seeds() -> std::ops::Range<u64> {
     match std::env::var("SOLON_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -847,7 +847,7 @@ fn oracle_a_write_is_judged_on_the_states_the_law_names() {
 }
 
 /// Some flakes as a transaction would stage them: on documents that exist, and on new ones.
-fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Flake> {
+pub(crate) fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Flake> {
     let mut flakes: Vec<Flake> = Vec::new();
     let add = |flakes: &mut Vec<Flake>, s, p, o: Value, op| {
         let known = world.list.contains(&(s, p, o.clone()));

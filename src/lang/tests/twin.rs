@@ -313,7 +313,7 @@ impl Twin<'_> {
 const REFS: &[&str] = &["person/friend", "person/boss"];
 const SCALARS: &[&str] = &["person/age", "person/handle", "person/balance"];
 
-fn truth(chance: &mut Chance, depth: usize) -> String {
+pub(super) fn truth(chance: &mut Chance, depth: usize) -> String {
     let d = depth.saturating_sub(1);
     if depth == 0 {
         return (*chance.pick(&["true", "false"])).to_owned();
@@ -423,7 +423,7 @@ fn any(chance: &mut Chance, depth: usize) -> String {
     }
 }
 
-fn facts(chance: &mut Chance) -> Memory {
+pub(super) fn facts(chance: &mut Chance) -> Memory {
     let mut memory = Memory::default();
     for _ in 0..chance.below(12) {
         let s = person(u64::try_from(chance.below(4)).unwrap());
