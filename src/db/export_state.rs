@@ -65,7 +65,6 @@ impl<'a, 'o, 'w> Stating<'a, 'o, 'w> {
             self.each(*c, Self::make)?;
         }
         self.make_those_that_wait()?;
-        let is_schema = |c| matches!(c, collection::COLLECTION | collection::PREDICATE);
         let (schema, others): (Vec<_>, Vec<_>) =
             collections.into_iter().partition(|c| is_schema(*c));
         let late = others.into_iter().chain(schema);
@@ -155,6 +154,9 @@ impl<'a, 'o, 'w> Stating<'a, 'o, 'w> {
 
     /// Whether a target is there when a subject is made where it stands.
     fn is_early(&self, s: SubjectId, to: SubjectId) -> bool {
+        if is_schema(s.collection()) {
+            return false;
+        }
         if Source::is_given(to) || s == to {
             return true;
         }
@@ -283,4 +285,8 @@ impl<'a, 'o, 'w> Stating<'a, 'o, 'w> {
         };
         self.out.items(&items(&id, Does::Write, &fields))
     }
+}
+
+fn is_schema(c: CollectionId) -> bool {
+    matches!(c, collection::COLLECTION | collection::PREDICATE)
 }

@@ -1,7 +1,8 @@
 //! Importing: a text of any size, in transactions of bounded size, each of them made once.
 //!
 //! 1. Consecutive items are put into one transaction up to a bound; an array on a line of its own is a transaction of
-//!    its own. A change of the schema ends a transaction, so that what follows can use it.
+//!    its own. So are changes of the schema, so that what follows can use them and what stands before is not asked
+//!    by them.
 //! 2. A named tempid is good for the whole import: what it came to in one transaction stands for it in the next.
 //!    Within a transaction it may be used before it is defined, between two it may not.
 //! 3. INVARIANT(import-once): each transaction is made under a key that stands for all that was read up to its end,

@@ -92,11 +92,12 @@ impl Chunk {
 
     /// Whether what was gathered is sent before an item of this weight and length is added.
     ///
-    /// Names are looked up in the schema as it was before the transaction, so a change of it ends one.
+    /// Names are looked up in the schema as it was before the transaction, and what a schema asks is asked of it as it
+    /// is after; so a change of the schema is a transaction of its own.
     pub(super) fn is_full_for(&self, weight: &Weight, bytes: usize, bounds: &Bounds) -> bool {
         let is_past = |have: usize, more: usize, max: usize| have.saturating_add(more) > max;
         !self.is_empty()
-            && ((self.weight.is_schema && !weight.is_schema)
+            && (self.weight.is_schema != weight.is_schema
                 || is_past(self.weight.items, weight.items, bounds.items)
                 || is_past(self.weight.values, weight.values, bounds.values)
                 || is_past(self.bytes, bytes, bounds.bytes))

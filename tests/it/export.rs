@@ -310,6 +310,19 @@ fn what_is_exported_and_imported_is_the_same_state() {
             &database,
             &json!([{"_id": "a", "key": "f", "tag": "a/tag:with/slash", "string": "#(str \"#(\" \"rand)\")"}]),
         );
+        // A spec binds what is written after it, and what was there before comes back all the same.
+        transact(
+            &database,
+            &json!([{"_id": ["_predicate/name", "a/int"], "specDoc": "none is",
+                     "spec": [{"_id": "_fn", "name": "below", "code": "(< (?o) 0)"}]},
+                    {"_id": ["_collection/name", "c"], "spec": [["_fn/name", "false"]]}]),
+        );
+        // What is named anew is exported under its new name, and its tags with it.
+        transact(
+            &database,
+            &json!([{"_id": ["_predicate/name", "a/tags"], "name": "a/labels"},
+                    {"_id": ["_collection/name", "b"], "name": "bee"}]),
+        );
         let text = check_round_trip(&disk, &database);
         assert!(
             text.contains(r##""#(rand)""##),

@@ -210,7 +210,7 @@ fn what_the_schema_gains_is_there_for_the_lines_behind_it() {
     for text in [text.join("\n"), whole] {
         let db = Db::new();
         let report = imported(&db, &text);
-        assert_eq!((report.items, report.transactions), (6, 3));
+        assert_eq!((report.items, report.transactions), (6, 4));
         let query = json!({"selectOne": ["age"], "from": ["person/handle", "ada"]});
         assert_eq!(db.ask("root", &query)["age"], 36);
     }
