@@ -423,7 +423,7 @@ impl Group {
             is_root,
             warnings,
             erases,
-        } = stage.judge(&parsed)?;
+        } = stage.judge(parsed)?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
