@@ -30,7 +30,7 @@ use crate::store::Snapshot;
 use crate::transact::{Parsed, warnings_of};
 
 /// Under which key a request is made once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Once {
     /// A key that a client chose; kept for a day.
     Client(String),
