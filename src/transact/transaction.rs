@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::check::{Checked, checked, coarse};
+use super::erase::erased;
 use super::error::Error;
 use super::followed::followed;
 use super::ground::Ground;
@@ -19,8 +20,12 @@ use super::warning::warnings;
 /// The first of the documented order, with the place in the request.
 pub fn transact(parsed: Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
     let schema = Arc::clone(ground.policy.schema());
+    let erases = parsed.erases();
     let Parsed { items, part } = parsed;
     let named = named(items, part.as_ref(), &schema)?;
+    if erases {
+        return erased(&named, ground);
+    }
     coarse(&named, ground.writes, &schema)?;
     let warnings = warnings(&named);
     let resolved = resolved(named, ground, &schema)?;

@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
+//! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -9,6 +10,7 @@
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
+//! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
@@ -23,12 +25,14 @@
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 
 mod attack;
+mod attack_writes;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
@@ -38,6 +42,7 @@ mod conformance;
 mod contexts;
 mod crash;
 mod durability;
+mod erase;
 mod export;
 #[cfg(feature = "server")]
 mod http;
@@ -56,6 +61,7 @@ mod model;
 mod noise;
 mod oracle;
 mod renames;
+mod stats;
 mod support;
 mod threads;
 mod tidy;

@@ -11,13 +11,29 @@ use solon::base::limits::{
 };
 use solon::model::system::{ROOT_AUTH, collection, predicate};
 use solon::model::{Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay, SubjectId, T, Value};
-use solon::policy::{Cause, Op, Policy, StagedFlake, View, judge_writes};
+use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
 use solon::schema::Schema;
 use solon::transact::{Ground, parse, transact};
 
 use crate::oracle::{List, World, random_flakes, seeds};
 use crate::support::random::Random;
 use crate::support::{Db, deny, office, rule};
+
+/// There was nothing before.
+struct Nothing;
+
+impl History for Nothing {
+    fn now(&self) -> &dyn Facts {
+        &Empty
+    }
+
+    fn before_it_went(
+        &self,
+        _: SubjectId,
+    ) -> Result<Option<Box<dyn Facts + '_>>, solon::model::Error> {
+        Ok(None)
+    }
+}
 
 /// One state of a world.
 struct State {
@@ -59,6 +75,7 @@ impl State {
             sight: &sight,
             now_ms: 0,
             budget: &budget,
+            history: &Nothing,
         };
         let parsed = parse(&items.to_string()).unwrap();
         let checked = transact(parsed, &ground);
