@@ -35,10 +35,10 @@ pub enum Cause {
     MadeTag,
     /// A ref to a subject that is deleted: neither judged nor told.
     RefToDeleted,
-    /// What a rename or a change of type writes anew: neither judged nor told, the rename or the change is.
-    Followed,
     /// A fact that is erased: judged by the op `erase` at its subject.
     Erased,
+    /// What a rename or a change of type writes anew: neither judged nor told, the rename or the change is.
+    Followed,
     /// The request says it, and it changes nothing: judged where its author does not see so, and not in the commit.
     Unchanged,
 }

@@ -7,7 +7,8 @@
 //! 3. What still holds is retracted too, and so must obey what a delete must: what is used is not erased. The refs to
 //!    an erased subject are retracted, and neither judged nor told. What it is made of by component refs that hold
 //!    is erased with it, and judged like it.
-//! 4. Nothing is told of what there was to erase: a value that never was is erased like one that was.
+//! 4. Collections and predicates are not erased, but for what documents them: the past is read by the schema of then.
+//! 5. Nothing is told of what there was to erase: a value that never was is erased like one that was.
 //!
 //! Checks come in the order of any other transaction, but that the op is judged before the schema is looked at.
 
@@ -18,11 +19,10 @@ use std::sync::Arc;
 use super::check::{Checked, checked};
 use super::erased::{Erases, What};
 use super::error::{Error, Problem};
-use super::followed::followed;
 use super::function::is_function;
 use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues};
-use super::rewrite::Said;
+use super::rewrite::Followed;
 use super::staged::{Staged, typed_value};
 use crate::base::limits::{COMMIT_FLAKES_MAX, RULE_STEPS_MAX};
 use crate::model::system::{USER_COLLECTION_FIRST, collection, predicate};
@@ -32,6 +32,15 @@ use crate::model::{
 use crate::policy::{Allowed, Cause, Op, Permissions, StagedFlake, View};
 use crate::query::{self, Json, Pointer, identity, tag_named};
 use crate::schema::{Predicate, Schema};
+
+/// What is said of collections and predicates and not read by.
+const DOCUMENTING: [PredicateId; 5] = [
+    predicate::PREDICATE_DOC,
+    predicate::PREDICATE_SPEC_DOC,
+    predicate::PREDICATE_TX_SPEC_DOC,
+    predicate::COLLECTION_DOC,
+    predicate::COLLECTION_SPEC_DOC,
+];
 
 /// Judges a transaction of which every item erases, and makes the retractions that go with it.
 ///
@@ -58,6 +67,7 @@ pub(super) fn erased(named: &Named<'_>, ground: &Ground<'_>) -> Result<Checked, 
     }
     let sent = list.subjects.len();
     list.add_parts(ground, &schema)?;
+    list.keep_schema()?;
     for (at, s) in list.subjects.iter().skip(sent) {
         if is_system(s.collection()) && !erases.is_root() {
             return Err(denied(at));
@@ -65,8 +75,12 @@ pub(super) fn erased(named: &Named<'_>, ground: &Ground<'_>) -> Result<Checked, 
         judge(*s, at, &erases, ground.before, ground)?;
     }
     let staged = staged(&list, ground, &schema)?;
-    // A name that is erased is retracted and not changed, so nothing follows.
-    let followed = followed(staged, Said::Before, ground)?;
+    // Retractions rename nothing and change no type.
+    let followed = Followed {
+        staged,
+        renames: Vec::new(),
+        refusal: None,
+    };
     let checked = checked(followed, ground.before.basis().next(), ground)?;
     Ok(Checked {
         erases: list.erases,
@@ -222,6 +236,21 @@ impl List {
                 if let Some(value) = value_of(json, predicate, at, ground)? {
                     self.add(at, s, What::Value(predicate.id, value));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The past is read by the schema of then, so of that nothing is erased but what documents it.
+    fn keep_schema(&self) -> Result<(), Error> {
+        for (at, s) in &self.subjects {
+            let is_of_schema = matches!(
+                s.collection(),
+                collection::PREDICATE | collection::COLLECTION
+            );
+            if is_of_schema && !self.erases.is_within(*s, &DOCUMENTING) {
+                let why = "collections and predicates are not erased: the past is read by them";
+                return Err(Error::invalid(at, why));
             }
         }
         Ok(())

@@ -58,6 +58,19 @@ impl Erases {
         self.0.get(&s).is_some_and(|parts| parts.is_whole)
     }
 
+    /// Whether of a subject no more is erased than these predicates.
+    pub(super) fn is_within(&self, s: SubjectId, predicates: &[PredicateId]) -> bool {
+        self.0.get(&s).is_none_or(|parts| {
+            let named = parts.values.iter().map(|(p, _)| p);
+            !parts.is_whole
+                && parts
+                    .predicates
+                    .iter()
+                    .chain(named)
+                    .all(|p| predicates.contains(p))
+        })
+    }
+
     /// Whether a fact is erased.
     ///
     /// What keeps a request from being made twice stays on its block, and who signed it.

@@ -19,12 +19,12 @@ use crate::oracle::{List, World, random_flakes, seeds};
 use crate::support::random::Random;
 use crate::support::{Db, deny, office, rule};
 
-/// There was nothing before.
-struct Nothing;
+/// Nothing is gone.
+struct NoPast<'a>(&'a dyn Facts);
 
-impl History for Nothing {
+impl History for NoPast<'_> {
     fn now(&self) -> &dyn Facts {
-        &Empty
+        self.0
     }
 
     fn before_it_went(
@@ -73,9 +73,9 @@ impl State {
             policy: &self.policy,
             writes: &of(Op::transact()),
             sight: &sight,
+            history: &NoPast(&self.facts),
             now_ms: 0,
             budget: &budget,
-            history: &Nothing,
         };
         let parsed = parse(&items.to_string()).unwrap();
         let checked = transact(parsed, &ground);
