@@ -102,27 +102,6 @@ pub(super) struct ServeArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct VerifyArguments {
-    /// The data folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "SOLON_DATA",
-        default_value = "./solon-data"
-    )]
-    pub(super) data: PathBuf,
-    /// The database
-    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
-    pub(super) db: String,
-    /// The hash of a block that was kept elsewhere: one of the blocks must have it
-    #[arg(long, value_name = "HASH")]
-    pub(super) head: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct ExportArguments {
     /// The data folder
     #[arg(
@@ -181,6 +160,27 @@ pub(super) struct ImportArguments {
     #[arg(long = "as", value_name = "AUTH")]
     pub(super) r#as: Option<String>,
     /// Print what it came to as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The database
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The hash of a block that was kept elsewhere: one of the blocks must have it
+    #[arg(long, value_name = "HASH")]
+    pub(super) head: Option<String>,
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -45,6 +45,8 @@ pub(super) struct Weight {
     values: usize,
     /// Whether it changes what names mean.
     is_schema: bool,
+    /// Whether it erases.
+    erases: bool,
 }
 
 /// Where an item stood.
@@ -93,11 +95,12 @@ impl Chunk {
     /// Whether what was gathered is sent before an item of this weight and length is added.
     ///
     /// Names are looked up in the schema as it was before the transaction, and what a schema asks is asked of it as it
-    /// is after; so a change of the schema is a transaction of its own.
+    /// is after; so a change of the schema is a transaction of its own. One that erases does nothing else.
     pub(super) fn is_full_for(&self, weight: &Weight, bytes: usize, bounds: &Bounds) -> bool {
         let is_past = |have: usize, more: usize, max: usize| have.saturating_add(more) > max;
         !self.is_empty()
             && (self.weight.is_schema != weight.is_schema
+                || self.weight.erases != weight.erases
                 || is_past(self.weight.items, weight.items, bounds.items)
                 || is_past(self.weight.values, weight.values, bounds.values)
                 || is_past(self.bytes, bytes, bounds.bytes))
@@ -111,6 +114,7 @@ impl Chunk {
         self.weight.items = self.weight.items.saturating_add(weight.items);
         self.weight.values = self.weight.values.saturating_add(weight.values);
         self.weight.is_schema |= weight.is_schema;
+        self.weight.erases |= weight.erases;
     }
 }
 
@@ -131,9 +135,11 @@ impl Weight {
                 };
                 self.items = self.items.saturating_add(1);
                 self.is_schema |= is_schema(id);
-                if json.member("_action").and_then(Json::as_str) == Some("delete") {
+                let action = json.member("_action").and_then(Json::as_str);
+                if matches!(action, Some("delete" | "erase")) {
                     self.values = self.values.saturating_add(UNNAMED_VALUES);
                 }
+                self.erases |= action == Some("erase");
                 members
                     .iter()
                     .filter(|(key, _)| !matches!(key.as_str(), "_id" | "_action" | "_meta"))

@@ -49,11 +49,6 @@ impl Parsed {
 }
 
 impl Parsed {
-    /// Whether it erases, and so does nothing else.
-    pub fn erases(&self) -> bool {
-        self.items.iter().any(|it| it.action == Action::Erase)
-    }
-
     /// Where the first function in a value stands, if there is one.
     pub fn function(&self) -> Option<Pointer> {
         self.items.iter().find_map(ParsedItem::function)
@@ -142,24 +137,26 @@ fn parsed_items(
     items: impl IntoIterator<Item = Json>,
     at: &Pointer,
 ) -> Result<Vec<ParsedItem>, Error> {
-    let items = items.into_iter().enumerate();
     let items = items
+        .into_iter()
+        .enumerate()
         .map(|(index, json)| item(json, at.index(index)))
         .collect::<Result<Vec<_>, Error>>()?;
-    check_kinds(&items)?;
-    Ok(items)
-}
-
-/// What erases does nothing else.
-fn check_kinds(items: &[ParsedItem]) -> Result<(), Error> {
-    let is_erase = |it: &ParsedItem| it.action == Action::Erase;
-    if items.iter().any(is_erase)
+    let is_erase = |it: &&ParsedItem| it.action == Action::Erase;
+    if items.iter().any(|it| is_erase(&it))
         && let Some(other) = items.iter().find(|it| !is_erase(it))
     {
         let why = "a transaction that erases does nothing else";
         return Err(Error::invalid(&other.at, why));
     }
-    Ok(())
+    Ok(items)
+}
+
+impl Parsed {
+    /// Whether it erases, and so does nothing else.
+    pub fn erases(&self) -> bool {
+        self.items.iter().any(|it| it.action == Action::Erase)
+    }
 }
 
 /// Checks the shape of one item.

@@ -369,6 +369,25 @@ fn a_tempid_of_what_its_author_does_not_see_is_one_of_nothing() {
     );
 }
 
+#[test]
+fn what_erases_is_a_transaction_of_its_own() {
+    let db = office();
+    let erase = |key: &str| json!({"_id": ["doc/key", key], "_action": "erase"}).to_string();
+    let keyed = |key: &str| json!({"_id": "doc", "key": key, "title": key}).to_string();
+    let lines = [
+        keyed("a"),
+        keyed("b"),
+        keyed("c"),
+        erase("a"),
+        erase("b"),
+        doc("d"),
+    ];
+    let report = imported(&db, &lines.join("\n"));
+    assert_eq!((report.items, report.transactions), (6, 3));
+    assert_eq!(titles(&db), ["c", "d"]);
+    assert_eq!(imported(&db, &lines.join("\n")).skipped, 6);
+}
+
 /// Items without an end, and how many of them were read.
 struct Endless<'c> {
     read: &'c Cell<u64>,
