@@ -7,6 +7,7 @@
 //! 4. After a failed commit nothing is written until the database is opened again; reads go on.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -223,7 +224,8 @@ impl Group {
         let budget = &budget(clock, steps_max);
         match work {
             Work::Mint { request, id } => {
-                let grant = request.judge(auth, &self.facts, &self.policy, now_ms, budget)?;
+                let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
+                let grant = alone(judge)?;
                 if mint::has_record(grant.lifetime_seconds) {
                     let mut flakes = mint::record(&grant, &id, &self.facts)?;
                     flakes.sort();
@@ -307,7 +309,7 @@ impl Group {
             now_ms,
             budget,
         };
-        again.receipt(t, &transaction.parsed, transaction.bytes)
+        alone(|| again.receipt(t, &transaction.parsed, transaction.bytes))
     }
 
     fn transact(
@@ -342,7 +344,7 @@ impl Group {
             name,
             is_root,
             warnings,
-        } = stage.judge(&parsed)?;
+        } = alone(|| stage.judge(&parsed))?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
@@ -409,6 +411,13 @@ impl Group {
         self.blocks.push(sealed);
         Ok(self.head)
     }
+}
+
+/// What panics while it is judged harms that request alone: judging changes nothing of what is staged, and the writer
+/// goes on.
+fn alone<T>(judge: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    panic::catch_unwind(AssertUnwindSafe(judge))
+        .unwrap_or_else(|_| Err(Error::internal("the request could not be judged")))
 }
 
 /// A transaction's id: SHA-256 of author, nonce and text.
