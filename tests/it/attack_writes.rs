@@ -401,3 +401,38 @@ fn a_transaction_that_panics_while_it_is_judged_harms_itself_alone() {
     assert_eq!(db.transact(&items).unwrap().block, head.t.next());
     db.verify().unwrap();
 }
+
+#[test]
+fn no_error_of_a_function_names_one_that_is_hidden() {
+    let db = writer();
+    let forty = format!("(+{}{})", " x".repeat(9), " 1".repeat(50));
+    db.root(&json!([{"_id": "_fn", "name": "hidden", "params": ["x"], "code": forty}]));
+    db.root(&json!([{"_id": "_fn", "name": "open", "params": ["x"], "code": "(hidden x)"}]));
+    let large = "(open (open (open 1)))";
+    let value = json!([{"_id": "doc", "size": format!("#{large}")}]);
+    assert!(db.refused("root", &value).message().contains("`hidden`"));
+    let told = db.refused("ann", &value);
+    assert_eq!(told.code(), "db/invalid-fn");
+    assert!(!told.message().contains("hidden"), "{}", told.message());
+    let rules = [
+        rule(
+            "open",
+            "_fn",
+            &["_fn/name"],
+            r#"(== (?o) "open")"#,
+            &["query"],
+        ),
+        rule("write", "_fn", &["*"], "true", &["transact"]),
+    ];
+    db.auth("eve", None, &rules);
+    for items in [
+        json!([{"_id": "_fn", "name": "mine", "code": large}]),
+        json!([{"_id": ["_fn/name", "open"], "code": "(count (hidden (open x)))"}]),
+        json!([{"_id": ["_fn/name", "open"], "code": "(hidden (mine x))"},
+            {"_id": "_fn", "name": "mine", "params": ["x"], "code": "(open x)"}]),
+    ] {
+        let told = db.refused("eve", &items);
+        assert_eq!(told.code(), "db/invalid-fn", "{items}");
+        assert!(!told.message().contains("hidden"), "{}", told.message());
+    }
+}
