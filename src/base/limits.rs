@@ -17,6 +17,10 @@ pub const FUNCTION_VALUE_BYTES_MAX: usize = BODY_BYTES_MAX;
 /// Flakes of one commit: bounds the memory and the disk write of one block.
 pub const COMMIT_FLAKES_MAX: usize = 100_000;
 
+/// Flakes that one commit erases: a subject that changed half a million times is still erased whole, and the list
+/// stays below twenty megabytes.
+pub const COMMIT_ERASED_MAX: usize = 1_000_000;
+
 /// A string value, bytes: larger things belong in an object store, with their address here.
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 

@@ -8,12 +8,13 @@ use super::state::name_of;
 use crate::base::Budget;
 use crate::model::system::predicate;
 use crate::model::{Fact, Facts, Flake, Op as FlakeOp, Overlay, PredicateId, SubjectId, T, Value};
-use crate::policy::{Op, Policy, View};
-use crate::transact::{Checked, Ground, Parsed, transact};
+use crate::policy::{History, Op, Policy, View};
+use crate::transact::{Checked, Erases, Ground, Parsed, transact};
 
 /// The state on which a transaction is judged, and who makes it.
 pub(super) struct Stage<'a> {
     pub(super) facts: &'a dyn Facts,
+    pub(super) history: &'a dyn History,
     pub(super) policy: &'a Arc<Policy>,
     pub(super) auth: SubjectId,
     pub(super) now_ms: i64,
@@ -36,6 +37,8 @@ pub(super) struct Judged {
     pub(super) is_root: bool,
     /// What the author should know of.
     pub(super) warnings: Vec<Warning>,
+    /// What is erased from every moment.
+    pub(super) erases: Erases,
 }
 
 impl Stage<'_> {
@@ -46,6 +49,7 @@ impl Stage<'_> {
     pub(super) fn judge(&self, parsed: &Parsed) -> Result<Judged, Error> {
         let Self {
             facts,
+            history,
             policy,
             auth,
             now_ms,
@@ -59,6 +63,7 @@ impl Stage<'_> {
             policy,
             writes: &writes,
             sight: &sight,
+            history,
             now_ms,
             budget,
         };
@@ -67,8 +72,12 @@ impl Stage<'_> {
             tempids,
             policy: changed,
             warnings,
+            erases,
         } = transact(parsed, &ground)?;
-        let mut visible = seen(&flakes, FlakeOp::Retract, &sight)?;
+        // What is erased is not told once more.
+        let mut told = flakes.clone();
+        told.retain(|it| !erases.covers(it.s, it.p, &it.o));
+        let mut visible = seen(&told, FlakeOp::Retract, &sight)?;
         let policy = changed.unwrap_or_else(|| Arc::clone(policy));
         // What the author sees of it is asked of the rules as they then stand.
         let mut after = Overlay::new(facts);
@@ -91,6 +100,7 @@ impl Stage<'_> {
             name,
             is_root: writes.is_root(),
             warnings,
+            erases,
         })
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::answer::{Answer, Trial};
 use super::error::{Error, ErrorKind};
 use super::judged::{Judged, Stage, seen, shown};
+use super::since::Since;
 use super::state::{State, budget, name_of};
 use crate::base::{Budget, Clock};
 use crate::model::system::collection;
@@ -97,8 +98,10 @@ impl Bench<'_> {
             None => (snapshot, policy),
             Some((facts, policy)) => (facts, policy),
         };
+        let since = Since { snapshot };
         let stage = Stage {
             facts,
+            history: &since,
             policy,
             auth,
             now_ms,
@@ -177,8 +180,10 @@ impl Bench<'_> {
         let writes = policy.permissions(self.auth, &Op::transact(), snapshot)?;
         let reads = policy.permissions(self.auth, &Op::query(), snapshot)?;
         let sight = View::new(reads, Arc::clone(policy.schema()), snapshot, now_ms, budget);
+        let since = Since { snapshot };
         let ground = Ground {
             before: snapshot,
+            history: &since,
             policy,
             writes: &writes,
             sight: &sight,

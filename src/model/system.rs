@@ -58,6 +58,7 @@ pub mod predicate {
     pub const PREDICATE_INDEX: PredicateId = PredicateId(15);
     pub const PREDICATE_UPSERT: PredicateId = PredicateId(16);
     pub const PREDICATE_COMPONENT: PredicateId = PredicateId(17);
+    pub const PREDICATE_NO_HISTORY: PredicateId = PredicateId(18);
     pub const PREDICATE_RESTRICT_COLLECTION: PredicateId = PredicateId(19);
     pub const PREDICATE_SPEC: PredicateId = PredicateId(20);
     pub const PREDICATE_SPEC_DOC: PredicateId = PredicateId(23);

@@ -35,6 +35,8 @@ pub enum Cause {
     MadeTag,
     /// A ref to a subject that is deleted: neither judged nor told.
     RefToDeleted,
+    /// A fact that is erased: judged by the op `erase` at its subject.
+    Erased,
     /// What a rename or a change of type writes anew: neither judged nor told, the rename or the change is.
     Followed,
     /// The request says it, and it changes nothing: judged where its author does not see so, and not in the commit.
@@ -129,7 +131,7 @@ pub fn judge_writes(
         let flake = &staged.flake;
         if matches!(
             staged.cause,
-            Cause::MadeTag | Cause::RefToDeleted | Cause::Followed
+            Cause::MadeTag | Cause::RefToDeleted | Cause::Followed | Cause::Erased
         ) || judge.ends_own_token(flake)?
             || (staged.cause == Cause::Unchanged && judge.shows(flake, sight)?)
         {

@@ -179,7 +179,7 @@ fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Erro
     Ok(Some(typed))
 }
 
-fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
+pub(super) fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
     let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
     // What is no key would verify nothing, and be found out only when a command is refused.
     if it.id == predicate::AUTH_PUBLIC_KEY && json.as_str().and_then(SignerKey::parse).is_none() {
@@ -271,7 +271,10 @@ impl Stager<'_> {
         for (at, value) in values {
             match action {
                 Action::Write => self.assert(s, it, &value, &at)?,
-                Action::Delete => self.retract(s, it.id, value, Cause::Sent, &at)?,
+                // What erases comes another way.
+                Action::Delete | Action::Erase => {
+                    self.retract(s, it.id, value, Cause::Sent, &at)?;
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
+//! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `keys`: the keys that sign commands: what is one, who may give one, their files
 //! - `keys_cli`: `solon keys` on the command line
@@ -21,6 +22,7 @@
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
@@ -37,6 +39,7 @@ mod conformance;
 mod contexts;
 mod crash;
 mod durability;
+mod erase;
 #[cfg(feature = "server")]
 mod http;
 mod keys;
@@ -52,6 +55,7 @@ mod model;
 mod noise;
 mod oracle;
 mod renames;
+mod stats;
 mod support;
 mod threads;
 mod tidy;
