@@ -10,6 +10,7 @@
 //! 6. After a failed commit nothing is written until the database is opened again; reads go on.
 
 use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -317,7 +318,8 @@ impl Group {
         let budget = &budget(clock, steps_max);
         match work {
             Work::Mint { request, id } => {
-                let grant = request.judge(auth, &self.facts, &self.policy, now_ms, budget)?;
+                let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
+                let grant = alone(judge)?;
                 if mint::has_record(grant.lifetime_seconds) {
                     let mut flakes = mint::record(&grant, &id, &self.facts)?;
                     flakes.sort();
@@ -395,7 +397,7 @@ impl Group {
             now_ms,
             budget,
         };
-        again.receipt(t, &transaction.parsed, transaction.bytes)
+        alone(|| again.receipt(t, &transaction.parsed, transaction.bytes))
     }
 
     fn transact(
@@ -433,7 +435,7 @@ impl Group {
             is_root,
             warnings,
             erases,
-        } = stage.judge(parsed)?;
+        } = alone(|| stage.judge(parsed))?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
@@ -510,6 +512,13 @@ impl Group {
             .get(index)
             .ok_or_else(|| Error::internal("a block that was staged is gone"))
     }
+}
+
+/// What panics while it is judged harms that request alone: judging changes nothing of what is staged, and the writer
+/// goes on.
+fn alone<T>(judge: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    panic::catch_unwind(AssertUnwindSafe(judge))
+        .unwrap_or_else(|_| Err(Error::internal("the request could not be judged")))
 }
 
 /// A transaction's id: SHA-256 of author, nonce and text.
