@@ -16,6 +16,7 @@
 //! - `limits`: each limit at its maximum and one past it
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
+//! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
@@ -44,6 +45,7 @@ mod laws;
 mod limits;
 mod mint;
 mod model;
+mod naive_transact;
 mod noise;
 mod oracle;
 mod support;
