@@ -25,7 +25,9 @@ use crate::model::{
 };
 use crate::policy::{History, Op, Policy, View};
 use crate::query::Json;
+use crate::schema::Schema;
 use crate::store::Snapshot;
+use crate::transact::{Parsed, warnings_of};
 
 /// Under which key a request is made once.
 #[derive(Clone, Debug)]
@@ -176,10 +178,13 @@ pub(super) struct Again<'a> {
 impl Again<'_> {
     /// The receipt of a block that is in the log, of a request of `bytes` bytes.
     ///
+    /// Its warnings are those of the schema that the block was made on.
+    ///
     /// # Errors
     /// `Corrupt` if the block is not what it must be.
-    pub(super) fn receipt(&self, t: T, bytes: usize) -> Result<Receipt, Error> {
+    pub(super) fn receipt(&self, t: T, parsed: &Parsed, bytes: usize) -> Result<Receipt, Error> {
         let snapshot = self.facts.base();
+        let before = snapshot.past(T(t.0.saturating_sub(1)));
         let missing = || Error::internal("a block that was found is not in the log");
         let block = snapshot.block(t)?.ok_or_else(missing)?;
         let sealed = snapshot.log(t)?.ok_or_else(missing)?;
@@ -221,8 +226,7 @@ impl Again<'_> {
             id: block.id.to_string(),
             bytes,
             flakes: visible,
-            // Told once: they are of the schema as it was.
-            warnings: Vec::new(),
+            warnings: warnings_of(parsed, &Schema::load(&before)?),
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
             authority: None,
@@ -235,7 +239,7 @@ impl Again<'_> {
             .policy
             .permissions(self.auth, &Op::query(), self.facts)?;
         let past = self.facts.base().past(basis);
-        let schema = Arc::clone(self.policy.schema());
+        let schema = self.policy.schema().for_past(&past)?;
         let told = self.budget.unbounded();
         let since = Since { facts: self.facts };
         let sight = View::new(reads, schema, &past, self.now_ms, &told).with_history(&since);

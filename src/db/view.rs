@@ -15,6 +15,7 @@ use crate::base::{Clock, Deadline};
 use crate::model::{self, Facts, SubjectId, T};
 use crate::policy::{self, History, Op, Permissions};
 use crate::query::{Query, When};
+use crate::schema::Schema;
 use crate::store::{Past, Snapshot};
 
 /// A state of the database as one auth may see it.
@@ -80,13 +81,14 @@ impl View {
         let basis = self.basis(query.when(), now_ms)?;
         let snapshot = &self.state.snapshot;
         let json = if basis == snapshot.basis() {
-            let facts = self.permitted(snapshot, now_ms, &limit);
+            let facts = self.permitted(snapshot, schema, now_ms, &limit);
             query.run(&facts, schema, &limit)?
         } else {
             let past = snapshot.past(basis);
             let since = Since { snapshot };
-            let facts = self.permitted(&past, now_ms, &limit).with_history(&since);
-            query.run(&facts, schema, &limit)?
+            let schema = &schema.for_past(&past)?;
+            let facts = self.permitted(&past, schema, now_ms, &limit);
+            query.run(&facts.with_history(&since), schema, &limit)?
         };
         Ok(Answer {
             body: json.write(),
@@ -132,10 +134,11 @@ impl View {
     fn permitted<'a>(
         &self,
         facts: &'a dyn Facts,
+        schema: &Arc<Schema>,
         now_ms: i64,
         budget: &'a crate::base::Budget,
     ) -> policy::View<'a> {
-        let schema = Arc::clone(self.state.policy.schema());
+        let schema = Arc::clone(schema);
         policy::View::new(Arc::clone(&self.reads), schema, facts, now_ms, budget)
     }
 

@@ -248,7 +248,7 @@ impl Group {
                     None => None,
                 };
                 let mut receipt = if let Some(t) = made {
-                    self.receipt(auth, t, transaction.bytes, now_ms, budget)?
+                    self.receipt(auth, t, &transaction, now_ms, budget)?
                 } else {
                     let key = key.as_ref();
                     self.transact(auth, *transaction, key, incarnation, now_ms, budget)?
@@ -285,7 +285,7 @@ impl Group {
         &self,
         auth: SubjectId,
         t: T,
-        bytes: usize,
+        transaction: &Transaction,
         now_ms: i64,
         budget: &Budget,
     ) -> Result<Receipt, Error> {
@@ -302,7 +302,7 @@ impl Group {
             now_ms,
             budget,
         };
-        again.receipt(t, bytes)
+        again.receipt(t, &transaction.parsed, transaction.bytes)
     }
 
     fn transact(

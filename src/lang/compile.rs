@@ -12,8 +12,10 @@ use std::sync::Arc;
 use super::builtin::{Asked, Builtin, Comparison, Entry, lookup};
 use super::error::{Error, Problem};
 use super::expression::{Expr, Kind};
+use super::mention::{Beside, Mentions};
 use super::node::{Absence, Bearer, Depth, Node, Reach, Read, Step, Way, Written};
 use super::parse::{is_name, parse};
+use super::scope::{Scope, compared, looked_for};
 use super::text::pattern;
 use super::value::Val;
 use crate::base::limits::{
@@ -36,6 +38,23 @@ pub(super) struct Compiled {
 }
 
 pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Result<Compiled, Error> {
+    Ok(compile_noting(text, params, names)?.0)
+}
+
+/// What a text says of names.
+pub(super) fn mentions(
+    text: &str,
+    params: &[String],
+    names: &dyn Names,
+) -> Result<Mentions, Error> {
+    Ok(compile_noting(text, params, names)?.1)
+}
+
+fn compile_noting(
+    text: &str,
+    params: &[String],
+    names: &dyn Names,
+) -> Result<(Compiled, Mentions), Error> {
     check_params(text, params)?;
     let expression = parse(text)?;
     let mut compiler = Compiler {
@@ -46,6 +65,8 @@ pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Resul
         reach: Reach::Bearer,
         reads: BTreeSet::new(),
         calls: BTreeSet::new(),
+        mentions: Mentions::default(),
+        beside: Beside::Values,
     };
     let scope = Scope {
         name: None,
@@ -54,13 +75,14 @@ pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Resul
         given: None,
     };
     let node = compiler.node(&expression, &scope)?;
-    Ok(Compiled {
+    let compiled = Compiled {
         node,
         param_count: params.len(),
         reach: compiler.reach,
         reads: compiler.reads,
         calls: compiler.calls,
-    })
+    };
+    Ok((compiled, compiler.mentions))
 }
 
 fn check_params(text: &str, params: &[String]) -> Result<(), Error> {
@@ -86,43 +108,10 @@ fn check_params(text: &str, params: &[String]) -> Result<(), Error> {
 
 /// A stored function, parsed.
 struct Stored {
+    subject: SubjectId,
     code: Arc<str>,
     params: Arc<[String]>,
     expression: Expr,
-}
-
-/// Where a symbol is looked up.
-struct Scope<'a> {
-    /// The stored function whose text this is.
-    name: Option<&'a str>,
-    text: &'a str,
-    params: &'a [String],
-    /// The arguments of the call, and the scope they were written in.
-    given: Option<(&'a [Expr], &'a Scope<'a>)>,
-}
-
-impl Scope<'_> {
-    fn error(&self, at: &Expr, problem: Problem) -> Error {
-        Error {
-            function: self.name.map(str::to_owned),
-            ..Error::at(self.text, at.at, problem)
-        }
-    }
-
-    fn expected(&self, at: &Expr, expected: &'static str) -> Error {
-        self.error(at, Problem::Expected { expected })
-    }
-
-    /// The functions one is in, innermost first.
-    fn names(&self) -> Vec<&str> {
-        let mut names = Vec::new();
-        let mut scope = Some(self);
-        while let Some(it) = scope {
-            names.extend(it.name);
-            scope = it.given.map(|(_, outer)| outer);
-        }
-        names
-    }
 }
 
 struct Compiler<'n> {
@@ -133,6 +122,9 @@ struct Compiler<'n> {
     reach: Reach,
     reads: BTreeSet<PredicateId>,
     calls: BTreeSet<SubjectId>,
+    mentions: Mentions,
+    /// What the next node stands beside.
+    beside: Beside,
 }
 
 impl Compiler<'_> {
@@ -153,13 +145,21 @@ impl Compiler<'_> {
 
     fn node(&mut self, expression: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
         self.count(expression, scope)?;
+        let beside = std::mem::take(&mut self.beside);
         match &expression.kind {
             Kind::Nil => Ok(Node::Literal(Val::Nil)),
             Kind::Bool(it) => Ok(Node::Literal(Val::Bool(*it))),
             Kind::Int(it) => Ok(Node::Literal(Val::Int(*it))),
             Kind::Double(it) => Ok(Node::Literal(Val::Double(*it))),
             Kind::Decimal(it) => Ok(Node::Literal(Val::Decimal(it.clone()))),
-            Kind::String(it) => Ok(Node::Literal(Val::string(it))),
+            Kind::String(it) => {
+                let named = self.names.predicate(it);
+                match named.filter(|_| beside == Beside::PredicateName) {
+                    Some(it) => self.mentions.compared(it.id, expression, scope.is_own()),
+                    None => self.mentions.value(expression, scope.is_own()),
+                }
+                Ok(Node::Literal(Val::string(it)))
+            }
             Kind::Symbol(name) => {
                 let Some(place) = scope.params.iter().position(|param| param == name) else {
                     let name = name.clone();
@@ -168,13 +168,16 @@ impl Compiler<'_> {
                 match scope.given {
                     None => Ok(Node::Argument(place)),
                     Some((given, outer)) => match given.get(place) {
-                        Some(argument) => self.node(argument, outer),
+                        Some(argument) => {
+                            self.beside = beside;
+                            self.node(argument, outer)
+                        }
                         None => Err(scope.expected(expression, "an argument")),
                     },
                 }
             }
             Kind::Vector(items) => self.deeper(expression, scope, |it| {
-                it.nodes(items, scope).map(Node::List)
+                it.nodes_beside(items, scope, beside).map(Node::List)
             }),
             Kind::List(items) => self.deeper(expression, scope, |it| {
                 let (head, arguments) = items
@@ -184,7 +187,7 @@ impl Compiler<'_> {
                     return Err(scope.expected(head, "a function's name"));
                 };
                 match lookup(name) {
-                    Some(entry) => it.builtin(entry, expression, arguments, scope),
+                    Some(entry) => it.builtin(entry, expression, arguments, scope, beside),
                     None => it.stored(name, head, arguments, scope),
                 }
             }),
@@ -192,7 +195,21 @@ impl Compiler<'_> {
     }
 
     fn nodes(&mut self, items: &[Expr], scope: &Scope<'_>) -> Result<Vec<Node>, Error> {
-        items.iter().map(|item| self.node(item, scope)).collect()
+        self.nodes_beside(items, scope, Beside::Values)
+    }
+
+    fn nodes_beside(
+        &mut self,
+        items: &[Expr],
+        scope: &Scope<'_>,
+        beside: Beside,
+    ) -> Result<Vec<Node>, Error> {
+        let mut nodes = Vec::new();
+        for item in items {
+            self.beside = beside;
+            nodes.push(self.node(item, scope)?);
+        }
+        Ok(nodes)
     }
 
     fn deeper(
@@ -237,6 +254,7 @@ impl Compiler<'_> {
             ));
         }
         let stored = self.load(name, at, scope)?;
+        self.mentions.function(stored.subject, at, scope.is_own());
         if stored.params.len() != arguments.len() {
             let takes = stored.params.len().to_string();
             return Err(scope.error(at, arity(name, takes, arguments)));
@@ -266,6 +284,7 @@ impl Compiler<'_> {
         let expression = parse(&function.code).map_err(within)?;
         self.calls.insert(function.subject);
         let stored = Arc::new(Stored {
+            subject: function.subject,
             code: function.code,
             params: function.params,
             expression,
@@ -280,13 +299,14 @@ impl Compiler<'_> {
         at: &Expr,
         arguments: &[Expr],
         scope: &Scope<'_>,
+        beside: Beside,
     ) -> Result<Node, Error> {
         let takes = entry.arguments_min..=entry.arguments_max;
         if !takes.contains(&arguments.len()) {
             return Err(scope.error(at, arity(entry.name, takes_text(entry), arguments)));
         }
         match (entry.builtin, arguments) {
-            (Builtin::Context(asked), _) => Ok(self.context(asked)),
+            (Builtin::Context(asked), _) => Ok(self.context(asked, beside)),
             (Builtin::Get, [subject, name]) => self.get(entry.name, subject, name, scope),
             (Builtin::GetAll, [start, path]) => self.get_all(entry.name, start, path, scope),
             (Builtin::GetIn, [start, path]) => self.get_in(entry.name, start, path, scope),
@@ -308,7 +328,7 @@ impl Compiler<'_> {
                 })
             }
             (Builtin::Compare(comparison), items) => {
-                let items = self.nodes(items, scope)?;
+                let items = self.nodes_beside(items, scope, compared(items, scope))?;
                 Ok(compare(comparison, entry.name, items))
             }
             (Builtin::And, items) => self.nodes(items, scope).map(Node::And),
@@ -323,15 +343,26 @@ impl Compiler<'_> {
             (Builtin::MaxValue, [name]) => {
                 let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
                 let predicate = self.predicate(&name, at, within)?;
-                if matches!(
-                    predicate.value_type,
-                    ValueType::Ref | ValueType::Tag | ValueType::Json | ValueType::Bytes
-                ) {
+                let of = predicate.value_type;
+                if !of.is_posted() || matches!(of, ValueType::Ref | ValueType::Tag) {
                     return Err(within.expected(at, "a predicate whose values have an order"));
                 }
                 let read = self.read(predicate);
                 Ok(Node::MaxValue(read))
             }
+            (Builtin::Contains, [set, of]) => {
+                let beside = looked_for(set, of, scope);
+                Ok(Node::Call {
+                    builtin: Builtin::Contains,
+                    function: entry.name,
+                    items: self.nodes_beside(arguments, scope, beside)?,
+                })
+            }
+            (Builtin::HashSet, items) => Ok(Node::Call {
+                builtin: Builtin::HashSet,
+                function: entry.name,
+                items: self.nodes_beside(items, scope, beside)?,
+            }),
             (builtin, items) => {
                 if matches!(
                     builtin,
@@ -340,6 +371,7 @@ impl Compiler<'_> {
                     // Their answer is the flake's own, and is not kept for another.
                     self.reach = Reach::Flake;
                     self.reads.insert(TAG_ID);
+                    self.mentions.asks_object = true;
                 }
                 Ok(Node::Call {
                     builtin,
@@ -350,7 +382,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn context(&mut self, asked: Asked) -> Node {
+    fn context(&mut self, asked: Asked, beside: Beside) -> Node {
+        self.mentions.asks_predicate_name |=
+            asked == Asked::PredicateName && beside == Beside::Values;
+        self.mentions.asks_object |= matches!(asked, Asked::Object | Asked::Previous);
         let reach = match asked {
             Asked::Subject => Reach::Subject,
             Asked::PredicateId
@@ -456,15 +491,13 @@ impl Compiler<'_> {
             let (name, at, within) = it.literal(name, scope, "a predicate's name")?;
             let predicate = it.predicate(&name, at, within)?;
             let value_type = predicate.value_type;
-            let is_found = !matches!(
-                value_type,
-                ValueType::Bytes | ValueType::Json | ValueType::Geojson | ValueType::Tag
-            );
+            let is_found = value_type.is_posted() && value_type != ValueType::Tag;
             if !(predicate.is_unique && is_found) {
                 return Err(within.error(at, Problem::NotUnique { name }));
             }
             // The subject is told, not its values: a tag's name is never read.
             it.reads.insert(predicate.id);
+            it.mentions.finds_by.insert(predicate.id);
             let read = Read {
                 id: predicate.id,
                 is_tag: false,
@@ -561,14 +594,22 @@ impl Compiler<'_> {
         Ok(steps)
     }
 
-    fn predicate(&self, name: &str, at: &Expr, scope: &Scope<'_>) -> Result<PredicateName, Error> {
+    fn predicate(
+        &mut self,
+        name: &str,
+        at: &Expr,
+        scope: &Scope<'_>,
+    ) -> Result<PredicateName, Error> {
         let name = name.to_owned();
         match self.names.predicate(&name) {
             None => Err(scope.error(at, Problem::UnknownPredicate { name })),
             Some(predicate) if predicate.is_sealed => {
                 Err(scope.error(at, Problem::Sealed { name }))
             }
-            Some(predicate) => Ok(predicate),
+            Some(predicate) => {
+                self.mentions.predicate(predicate.id, at, scope.is_own());
+                Ok(predicate)
+            }
         }
     }
 

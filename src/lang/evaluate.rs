@@ -164,6 +164,7 @@ impl<'a> Evaluation<'a> {
                     more = self.values(items)?;
                     more.as_slice()
                 };
+                self.spend_digits(values)?;
                 if *absence == Absence::Fault && values.iter().any(Val::is_nil) {
                     return Err(Fault::Absent { function }.into());
                 }
@@ -215,6 +216,19 @@ impl<'a> Evaluation<'a> {
         self.spend(u64::try_from(steps).unwrap_or(u64::MAX))
     }
 
+    /// What exact numbers cost beside their node, with the doubles that become exact beside them.
+    fn spend_digits(self, values: &[Val]) -> Result<(), Stop> {
+        if !values.iter().any(|it| matches!(it, Val::Decimal(_))) {
+            return Ok(());
+        }
+        let digits = values.iter().map(|value| match value {
+            Val::Decimal(it) => it.borrow().written_digits(),
+            Val::Double(it) => it.decimal_places(),
+            _ => 0,
+        });
+        self.spend_bytes(digits.sum(), DIGITS_A_STEP)
+    }
+
     fn subject(self) -> Result<SubjectId, Stop> {
         self.context
             .subject
@@ -264,7 +278,7 @@ impl<'a> Evaluation<'a> {
             Bearer::Auth => Some(self.context.auth.raw()),
             Bearer::User => self.context.user.map(SubjectId::raw),
         };
-        let (mut count, mut is_equal) = (0_u64, false);
+        let (mut count, mut is_equal, mut digits) = (0_u64, false, 0);
         self.reader.values(s, read, &mut |o| {
             count = count.saturating_add(1);
             let value = match o {
@@ -275,6 +289,9 @@ impl<'a> Evaluation<'a> {
                 | ValueRef::Decimal(_) => Val::of(o),
                 _ => Val::Nil,
             };
+            if let ValueRef::Decimal(it) = o {
+                digits = it.written_digits();
+            }
             is_equal = raw.is_some_and(|raw| value == Val::Int(raw));
             Ok(ControlFlow::Continue(()))
         })?;
@@ -284,7 +301,10 @@ impl<'a> Evaluation<'a> {
         }
         match count {
             0 => Err(Fault::Absent { function: "==" }.into()),
-            1 => Ok(is_equal),
+            1 => {
+                self.spend_bytes(digits, DIGITS_A_STEP)?;
+                Ok(is_equal)
+            }
             // A set is not an id.
             _ => Ok(false),
         }
@@ -342,11 +362,14 @@ impl<'a> Evaluation<'a> {
             .ok_or(Fault::NoContext { name: function })?;
         self.spend(u64::try_from(flakes.len()).unwrap_or(u64::MAX))?;
         let objects = flakes.iter().filter(|flake| flake.op == op);
-        let sum = objects
-            .map(|flake| Val::of(flake.o.borrow()))
-            .try_fold(Number::Int(0), |sum, object| {
-                apply(Operator::Add, function, sum, number(function, &object)?)
-            })?;
+        let sum = objects.map(|flake| Val::of(flake.o.borrow())).try_fold(
+            Number::Int(0),
+            |sum, object| {
+                self.spend_digits(std::slice::from_ref(&object))?;
+                let next = number(function, &object)?;
+                apply(Operator::Add, function, sum, next).map_err(Stop::from)
+            },
+        )?;
         Ok(told_number(sum))
     }
 
@@ -389,9 +412,9 @@ impl<'a> Evaluation<'a> {
             }
             _ => return Err(Fault::OutOfRange { function }.into()),
         };
-        match below {
-            Val::Nil => Err(Fault::Absent { function }.into()),
-            Val::Int(below) => match u64::try_from(*below) {
+        match (below, below.as_int()) {
+            (Val::Nil, _) => Err(Fault::Absent { function }.into()),
+            (_, Some(below)) => match u64::try_from(below) {
                 Ok(below) if below > 0 => {
                     let number = i64::try_from(seed.number(below)).unwrap_or(i64::MAX);
                     Ok(Val::Int(number))
@@ -415,11 +438,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn call(self, builtin: Builtin, function: &'static str, values: &[Val]) -> Result<Val, Stop> {
-        for value in values {
-            if let Val::Decimal(it) = value {
-                self.spend_bytes(it.borrow().digit_count(), DIGITS_A_STEP)?;
-            }
-        }
+        self.spend_digits(values)?;
         match (builtin, values) {
             (Builtin::Join(operator), items) => join(function, operator, items),
             (Builtin::Step(operator), [of]) => {

@@ -125,11 +125,11 @@ fn divide(function: &'static str, x: Scaled, y: Scaled) -> Result<Decimal, Fault
     // more of them than bits.
     let places = i64::try_from(below.bits()).unwrap_or(i64::MAX);
     let above = x.mantissa * ten_to(places);
-    if (&above % &below).sign() != Sign::NoSign {
+    let mantissa = &above / &below;
+    if &mantissa * below != above {
         return Err(Fault::Inexact { function });
     }
     let power = x.power.saturating_sub(y.power).saturating_sub(places);
-    let mantissa = above / below;
     Scaled { mantissa, power }.decimal(function)
 }
 
@@ -157,4 +157,111 @@ pub(super) fn round(
         mantissa
     };
     Scaled { mantissa, power: 0 }.decimal(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FUNCTION: &str = "f";
+
+    fn exact(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    fn small() -> impl Strategy<Value = (i64, u32)> {
+        (-2_000_000..2_000_000_i64, 0..5_u32)
+    }
+
+    fn decimal((number, places): (i64, u32)) -> Decimal {
+        let digits = number.unsigned_abs().to_string();
+        Decimal::new(number < 0, &digits, -i64::from(places)).unwrap()
+    }
+
+    /// Counted in units of 10^-4.
+    fn units((number, places): (i64, u32)) -> i128 {
+        i128::from(number) * 10_i128.pow(4 - places)
+    }
+
+    proptest! {
+        #[test]
+        fn small_numbers_are_joined_as_integers_are(a in small(), b in small()) {
+            let (x, y) = (units(a), units(b));
+            let of = |number: i128, places: i64| {
+                let digits = number.unsigned_abs().to_string();
+                Decimal::new(number < 0, &digits, -places).unwrap()
+            };
+            let apply = |operator| apply(operator, FUNCTION, &decimal(a), &decimal(b));
+            prop_assert_eq!(apply(Operator::Add), Ok(of(x + y, 4)));
+            prop_assert_eq!(apply(Operator::Subtract), Ok(of(x - y, 4)));
+            prop_assert_eq!(apply(Operator::Multiply), Ok(of(x * y, 8)));
+            if y == 0 {
+                let fault = Err(Fault::DivisionByZero { function: FUNCTION });
+                for operator in [Operator::Divide, Operator::Quotient, Operator::Remainder, Operator::Modulo] {
+                    prop_assert_eq!(apply(operator), fault.clone());
+                }
+            } else {
+                prop_assert_eq!(apply(Operator::Quotient), Ok(of(x / y, 0)));
+                prop_assert_eq!(apply(Operator::Remainder), Ok(of(x % y, 4)));
+                let modulo = apply(Operator::Modulo).unwrap();
+                prop_assert_eq!(modulo, of((x % y + y) % y, 4));
+                // Below 2^36, so that no factor is left after 36 tens.
+                let has_end = (0..36).fold(x % y, |rest, _| rest * 10 % y) == 0;
+                match apply(Operator::Divide) {
+                    Ok(quotient) => {
+                        let back = super::apply(Operator::Multiply, FUNCTION, &quotient, &decimal(b));
+                        prop_assert_eq!(back, Ok(decimal(a)));
+                    }
+                    Err(fault) => {
+                        prop_assert!(!has_end);
+                        prop_assert_eq!(fault, Fault::Inexact { function: FUNCTION });
+                    }
+                }
+            }
+            let (up, down) = (Rounding::Up, Rounding::Down);
+            let floor = x.div_euclid(10_000);
+            prop_assert_eq!(round(FUNCTION, &decimal(a), down), Ok(of(floor, 0)));
+            let ceil = -(-x).div_euclid(10_000);
+            prop_assert_eq!(round(FUNCTION, &decimal(a), up), Ok(of(ceil, 0)));
+        }
+    }
+
+    #[test]
+    fn a_result_has_so_many_digits_and_no_more() {
+        let nines = exact(&"9".repeat(1_000));
+        let one = exact("1");
+        let overflow = Err(Fault::Overflow { function: FUNCTION });
+        let join = |operator, a: &Decimal, b: &Decimal| apply(operator, FUNCTION, a, b);
+        // Its zeros are no digits.
+        assert_eq!(join(Operator::Add, &nines, &one), Ok(exact("1e1000")));
+        assert_eq!(join(Operator::Add, &nines, &exact("0.1")), overflow);
+        assert_eq!(join(Operator::Multiply, &nines, &nines), overflow);
+        assert_eq!(
+            join(Operator::Multiply, &exact("1e500"), &exact("1e500")),
+            Ok(exact("1e1000"))
+        );
+        assert_eq!(
+            join(Operator::Multiply, &exact("1e500"), &exact("1e501")),
+            overflow
+        );
+        assert_eq!(
+            join(Operator::Divide, &exact("1e-500"), &exact("1e500")),
+            Ok(exact("1e-1000"))
+        );
+        assert_eq!(
+            join(Operator::Divide, &exact("1e-500"), &exact("1e501")),
+            overflow
+        );
+        assert_eq!(
+            join(Operator::Add, &exact("1e1000"), &exact("1e-1000")),
+            overflow
+        );
+        assert_eq!(
+            join(Operator::Remainder, &nines, &exact("1e-1000")),
+            Ok(exact("0"))
+        );
+        assert_eq!(join(Operator::Divide, &nines, &nines), Ok(one));
+    }
 }

@@ -14,8 +14,10 @@
 //! `error` and `value` stand lowest; `parse` makes the tree of `expression`; `builtin` is the table of names;
 //! `chance` is numbers out of a seed;
 //! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `exact`, `text`, `path`, `stored`
-//! and `collection` for the work; `function` is the face.
+//! and `collection` for the work; `function` is the face. `mention` is what `compile` notes of names, out of which
+//! `bound` writes a text anew after a rename.
 
+mod bound;
 mod builtin;
 mod chance;
 mod collection;
@@ -26,16 +28,19 @@ mod evaluate;
 mod exact;
 mod expression;
 mod function;
+mod mention;
 mod node;
 mod number;
 mod parse;
 mod path;
+mod scope;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod text;
 mod value;
 
+pub use bound::{Bound, Renamed};
 pub use chance::Seed;
 pub use context::{Context, Previous};
 pub use error::{Error, Fault, Problem, Stop};

@@ -75,7 +75,7 @@ fn blank(rest: &str) -> &str {
     span(rest, |c| matches!(c, ' ' | '\t' | '\n' | '\r' | ',')).0
 }
 
-fn is_symbol(c: char) -> bool {
+pub(super) fn is_symbol(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_?!*+-/<>=.".contains(c)
 }
 
@@ -226,10 +226,12 @@ impl<'a> Parser<'a> {
                 .map_err(|_| self.expected(start, "an exact number such as 12M or 0.1M"));
         }
         if !token.contains(['.', 'e', 'E']) {
-            return token
-                .parse()
-                .map(Kind::Int)
-                .map_err(|_| self.expected(start, "an integer of 64 bits"));
+            return token.parse().map(Kind::Int).map_err(|_| {
+                self.expected(
+                    start,
+                    "an integer of 64 bits; a longer one is exact, such as 12M",
+                )
+            });
         }
         let (mantissa, exponent) = token.split_once(['e', 'E']).unwrap_or((token, "0"));
         let (before, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));

@@ -62,7 +62,7 @@ impl Val {
     }
 
     /// The integer that it is, written as one or exactly.
-    pub(super) fn as_int(&self) -> Option<i64> {
+    pub fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(it) => Some(*it),
             Self::Decimal(it) => it.borrow().to_int(),

@@ -27,6 +27,8 @@ const POSITIVE: u8 = 2;
 /// What is added to a power of ten, so that it has no sign.
 const BIAS: i32 = 1 << 15;
 
+const _: () = assert!(DECIMAL_EXPONENT_MAX < BIAS);
+
 /// An exact number that owns its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(Arc<[u8]>);
@@ -125,12 +127,7 @@ impl Decimal {
 
     /// The number that a double is, exactly: every double is one.
     pub fn of_real(real: Real) -> Result<Self, NoDecimal> {
-        let bits = real.number().abs().to_bits();
-        let power = i64::try_from(bits >> 52).unwrap_or(0).max(1) - 1_075;
-        let fraction = (bits & ((1 << 52) - 1)) | if bits >> 52 == 0 { 0 } else { 1 << 52 };
-        // Of 2^-n the last digit stands for 10^-n.
-        let places = (-power).saturating_sub(i64::from(fraction.trailing_zeros()));
-        let places = usize::try_from(places.max(0)).unwrap_or(0);
+        let places = real.decimal_places();
         Self::parse(&format!("{:.places$}", real.number()))
     }
 
@@ -232,6 +229,13 @@ impl<'a> DecimalRef<'a> {
         let pairs = self.0.len().saturating_sub(4);
         let half = self.pairs().last().is_some_and(|last| last % 10 == 0);
         pairs.saturating_mul(2).saturating_sub(usize::from(half))
+    }
+
+    /// How many digits it has when it is written out.
+    pub fn written_digits(self) -> usize {
+        let whole = self.first_power().max(0).saturating_add(1);
+        let places = self.last_power().min(0).saturating_neg();
+        usize::try_from(whole.saturating_add(places)).unwrap_or(0)
     }
 
     /// The digits, of which the last stands for the power [`DecimalRef::last_power`]; none of zero.
@@ -347,6 +351,8 @@ mod tests {
             (&["1234.5678"], "1234.5678"),
             (&["-0.1"], "-0.1"),
         ] {
+            let digits = told.chars().filter(char::is_ascii_digit).count();
+            assert_eq!(parse(told).borrow().written_digits(), digits, "{told}");
             for text in texts {
                 assert_eq!(parse(text).to_string(), told, "{text}");
                 assert_eq!(parse(text), parse(told), "{text}");

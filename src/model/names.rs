@@ -41,6 +41,13 @@ pub enum ValueType {
     Tag,
 }
 
+impl ValueType {
+    /// Whether values of this type are posted, as [`ValueRef::is_posted`](super::ValueRef::is_posted) tells of a value.
+    pub const fn is_posted(self) -> bool {
+        !matches!(self, Self::Bytes | Self::Json | Self::Geojson)
+    }
+}
+
 /// A predicate as the rule language sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PredicateName {

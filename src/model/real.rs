@@ -18,6 +18,19 @@ impl Real {
     pub const fn number(self) -> f64 {
         self.0
     }
+
+    /// How many digits stand behind the point when it is written out exactly.
+    pub fn decimal_places(self) -> usize {
+        let bits = self.0.abs().to_bits();
+        let power = i64::try_from(bits >> 52).unwrap_or(0).max(1) - 1_075;
+        let fraction = (bits & ((1 << 52) - 1)) | if bits >> 52 == 0 { 0 } else { 1 << 52 };
+        if fraction == 0 {
+            return 0;
+        }
+        // The last digit of 2^-n stands for 10^-n.
+        let places = (-power).saturating_sub(i64::from(fraction.trailing_zeros()));
+        usize::try_from(places.max(0)).unwrap_or(0)
+    }
 }
 
 impl PartialEq for Real {
@@ -49,6 +62,22 @@ impl Hash for Real {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_double_is_written_out_with_so_many_places() {
+        for (double, places) in [
+            (0.0, 0),
+            (1.0, 0),
+            (-0.5, 1),
+            (0.75, 2),
+            (1e300, 0),
+            (0.1, 55),
+            (5e-324, 1_074),
+        ] {
+            let real = Real::new(double).unwrap();
+            assert_eq!(real.decimal_places(), places, "{double}");
+        }
+    }
 
     #[test]
     fn there_is_one_zero_and_nothing_that_is_not_finite() {

@@ -9,15 +9,16 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::change::PolicyChange;
 use super::error::Error;
+use super::uses::{broken, check_tag_renamed, check_uses};
 use crate::lang::{Function, is_function_name};
 use crate::model::system::{
     FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
     USER_NUMBER_FIRST, collection, predicate,
 };
 use crate::model::{
-    CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId,
-    Value, ValueRef,
+    CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId, Value,
 };
 use crate::schema::Schema;
 
@@ -38,17 +39,16 @@ pub fn touches_policy(flakes: &[Flake]) -> bool {
     })
 }
 
-/// Checks what `flakes` make of the policy; `after` are the facts with them applied, `schema` is read from those.
+/// Checks what a transaction makes of the policy.
 ///
 /// # Errors
 /// `Fixed`, `InvalidFunction`, `InvalidRule` or `InUse`, for the lowest subject that is wrong.
-pub fn check_policy(
-    before: &dyn Facts,
-    after: &dyn Facts,
-    schema: &Schema,
-    flakes: &[Flake],
-    now_ms: i64,
-) -> Result<(), Error> {
+pub fn check_policy(change: &PolicyChange<'_>) -> Result<(), Error> {
+    let PolicyChange {
+        after: (after, schema),
+        flakes,
+        ..
+    } = *change;
     if !touches_policy(flakes)
         && !flakes
             .iter()
@@ -57,18 +57,18 @@ pub fn check_policy(
         return Ok(());
     }
     for flake in flakes {
-        check_fixed(flake, before, after, now_ms)?;
+        check_fixed(flake, change)?;
     }
     let touched: BTreeSet<SubjectId> = flakes.iter().map(|flake| flake.s).collect();
     let of = |c: CollectionId| touched.iter().copied().filter(move |s| s.collection() == c);
-    check_gone(&touched, before, after)?;
+    check_uses(change)?;
     let functions_change = of(collection::FUNCTION).next().is_some()
         // A predicate that goes, or is no longer unique, may leave a text that does not compile.
         || flakes
             .iter()
             .any(|it| it.s.collection() == collection::PREDICATE && it.op == Op::Retract);
     if functions_change {
-        check_functions(&touched, after, schema)?;
+        check_functions(change)?;
     }
     check_specs(&touched, functions_change, after, schema)?;
     let rules: BTreeSet<SubjectId> = if functions_change {
@@ -79,18 +79,25 @@ pub fn check_policy(
             .collect()
     };
     for rule in rules {
-        check_rule(rule, after, schema)?;
+        match check_rule(rule, after, schema) {
+            // A rule that the request leaves alone is whole: what it uses is what is changed.
+            Err(Error::InvalidRule { .. }) if !change.is_sent(rule) => {
+                return Err(broken(rule, change)?);
+            }
+            checked => checked?,
+        }
     }
     Ok(())
 }
 
 /// Points 1 and 4.
-fn check_fixed(
-    flake: &Flake,
-    before: &dyn Facts,
-    after: &dyn Facts,
-    now_ms: i64,
-) -> Result<(), Error> {
+fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
+    let PolicyChange {
+        before: (before, _),
+        after: (after, _),
+        now_ms,
+        ..
+    } = *change;
     let fixed = |why| {
         Err(Error::Fixed {
             subject: flake.s,
@@ -118,6 +125,10 @@ fn check_fixed(
         (s, predicate::TAG_ID) if retracts => {
             if s.number() < USER_NUMBER_FIRST {
                 return fixed("a system tag cannot be changed");
+            }
+            if let (Value::String(old), Some(new)) = (&flake.o, text(s, predicate::TAG_ID, after)?)
+            {
+                return check_tag_renamed(s, old, &new, change);
             }
             return if is_referred_to(s, after)? {
                 Err(Error::InUse {
@@ -155,55 +166,22 @@ fn check_fixed(
     Ok(())
 }
 
-/// Point 3, for what is deleted: functions, predicates and collections that rules name.
-fn check_gone(
-    touched: &BTreeSet<SubjectId>,
-    before: &dyn Facts,
-    after: &dyn Facts,
-) -> Result<(), Error> {
-    for s in touched {
-        let (name, user) = match s.collection() {
-            collection::FUNCTION => (None, predicate::RULE_FNS),
-            collection::PREDICATE => (Some(predicate::PREDICATE_NAME), predicate::RULE_PREDICATES),
-            collection::COLLECTION => {
-                (Some(predicate::COLLECTION_NAME), predicate::RULE_COLLECTION)
-            }
-            _ => continue,
-        };
-        if after.exists(*s)? {
-            continue;
-        }
-        let users = match name {
-            None => before.subject_list(user, ValueRef::Ref(*s))?,
-            Some(name) => match before.value_list(*s, name)?.first() {
-                Some(name) => before.subject_list(user, name.borrow())?,
-                None => Vec::new(),
-            },
-        };
-        for rule in users {
-            if let Some(Value::String(id)) = after.value_list(rule, predicate::RULE_ID)?.first() {
-                return Err(Error::InUse {
-                    subject: *s,
-                    why: format!("rule `{id}` uses it"),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Point 2, for functions: all of them compile, the touched ones told first.
-fn check_functions(
-    touched: &BTreeSet<SubjectId>,
-    after: &dyn Facts,
-    schema: &Schema,
-) -> Result<(), Error> {
+/// Point 2, for functions: all of them compile, those of the request told first.
+fn check_functions(change: &PolicyChange<'_>) -> Result<(), Error> {
+    let (after, schema) = change.after;
     let functions = all(collection::FUNCTION, after)?;
     let (first, then): (Vec<_>, Vec<_>) = functions
         .into_iter()
-        .partition(|function| touched.contains(function));
+        .partition(|function| change.is_sent(*function));
     for subject in first.into_iter().chain(then) {
-        let invalid = |why: String| Err(Error::InvalidFunction { subject, why });
+        let invalid = |why: String| {
+            // A function that the request leaves alone compiled before: what it uses is what is changed.
+            Err(if change.is_sent(subject) {
+                Error::InvalidFunction { subject, why }
+            } else {
+                broken(subject, change)?
+            })
+        };
         let name = text(subject, predicate::FN_NAME, after)?;
         let code = text(subject, predicate::FN_CODE, after)?;
         let (Some(name), Some(code)) = (name, code) else {

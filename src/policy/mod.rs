@@ -5,14 +5,17 @@
 //!
 //! Knows neither queries nor disk. Rules read with the eyes of root; everything handed out goes through [`View`].
 
+mod change;
 mod error;
 mod grant;
 mod guard;
 mod permissions;
 mod rule;
+mod uses;
 mod view;
 mod write;
 
+pub use change::PolicyChange;
 pub use error::{Error, Refusal};
 pub use grant::{check_grants, holds_all};
 pub use guard::{check_policy, touches_policy};

@@ -153,7 +153,7 @@ impl<'a> View<'a> {
                 .as_str()
                 .and_then(|id| id.split_once(':'))
                 .map(|(of, _)| of);
-            let of = of.and_then(|of| self.schema.predicate_named(of));
+            let of = of.and_then(|of| self.schema.predicate_tagged(of));
             shown = of.is_some_and(|of| of.restrict_tag);
             ControlFlow::Break(())
         })?;

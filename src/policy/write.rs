@@ -35,6 +35,8 @@ pub enum Cause {
     MadeTag,
     /// A ref to a subject that is deleted: neither judged nor told.
     RefToDeleted,
+    /// What a rename or a change of type writes anew: neither judged nor told, the rename or the change is.
+    Followed,
     /// The request says it, and it changes nothing: judged where its author does not see so, and not in the commit.
     Unchanged,
 }
@@ -125,8 +127,10 @@ pub fn judge_writes(
     let mut own_state: Option<(SubjectId, Overlay<&dyn Facts>)> = None;
     for (index, staged) in staged.iter().enumerate() {
         let flake = &staged.flake;
-        if matches!(staged.cause, Cause::MadeTag | Cause::RefToDeleted)
-            || judge.ends_own_token(flake)?
+        if matches!(
+            staged.cause,
+            Cause::MadeTag | Cause::RefToDeleted | Cause::Followed
+        ) || judge.ends_own_token(flake)?
             || (staged.cause == Cause::Unchanged && judge.shows(flake, sight)?)
         {
             continue;

@@ -157,10 +157,10 @@ pub fn tag_named(
     of: &Predicate,
     facts: &dyn Facts,
 ) -> Result<Option<SubjectId>, model::Error> {
-    let id = if text.contains('/') {
-        Value::string(text)
-    } else {
-        Value::string(&format!("{}:{text}", of.name))
+    let own = text.strip_prefix(&*of.name);
+    let id = match own.and_then(|own| own.strip_prefix(':')) {
+        None if text.contains('/') => Value::string(text),
+        own => Value::string(&format!("{}:{}", of.tags, own.unwrap_or(text))),
     };
     first(facts, predicate::TAG_ID, &id)
 }

@@ -8,6 +8,9 @@ use std::cell::Cell;
 
 use crate::model::Decimal;
 
+/// Characters of a number, its point among them, that has no more digits than any double tells apart.
+const SHORT_CHARACTERS: usize = 16;
+
 /// The texts of the numbers in a JSON text, one after the other.
 #[derive(Debug)]
 pub(super) struct Numbers<'t> {
@@ -65,7 +68,9 @@ pub(super) fn is_told(text: &str, double: f64) -> bool {
         // No integer has the sign of `-0`; other whole numbers keep their text, so that they still are whole.
         return double.abs() <= 0.0;
     }
-    Decimal::parse(text).is_ok_and(|it| Decimal::parse(&told(double)) == Ok(it))
+    // No two numbers of so few digits are near to one double, if they are not near to zero.
+    let is_short = text.len() <= SHORT_CHARACTERS && !text.contains(['e', 'E']);
+    is_short || Decimal::parse(text).is_ok_and(|it| Decimal::parse(&told(double)) == Ok(it))
 }
 
 /// A double as JSON writes it: of the shortest decimal numbers that are read as it, there may be two.
@@ -95,5 +100,28 @@ mod tests {
             }
         }
         assert_eq!(found, ["-1.50", "0", "6e7", "9"]);
+    }
+
+    #[test]
+    fn a_number_is_told_by_a_double_that_is_told_the_same() {
+        for (text, is) in [
+            ("0.1", true),
+            ("-0.10", true),
+            ("0.00000000000000", true),
+            ("99999999999999.9", true),
+            ("0.00000000000001", true),
+            ("9007199254740993.5", false),
+            ("1.0000000000000001", false),
+            ("0.100000000000000005", false),
+            ("1e22", true),
+            ("1e23", true),
+            ("1.00000000000000000000e5", true),
+            ("100000000000000000000", false),
+            ("-0", true),
+        ] {
+            assert_eq!(is_told(text, text.parse().unwrap()), is, "{text}");
+            let same = Decimal::parse(&told(text.parse().unwrap())) == Decimal::parse(text);
+            assert!(same || !is, "{text}");
+        }
     }
 }

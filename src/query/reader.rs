@@ -181,6 +181,5 @@ impl Reader<'_> {
 
 /// Whether a predicate's values can be found in order, by themselves.
 pub(super) fn is_posted_scalar(of: &Predicate) -> bool {
-    use crate::model::ValueType::{Bytes, Geojson, Json, Ref, Tag};
-    !matches!(of.value_type, Bytes | Json | Geojson | Ref | Tag)
+    of.value_type.is_posted() && !of.is_ref()
 }

@@ -1,13 +1,14 @@
 //! Which changes of the schema are allowed.
 //!
 //! A transaction's flakes on `_predicate` and `_collection` are looked at as a whole, on the facts that would hold
-//! after it. What the system made is not changed by users; what has a name keeps it; what has facts keeps its
-//! meaning. Flags whose meaning is not built yet are refused, so that no flag does nothing.
+//! after it. What the system made is not changed by users; a predicate keeps its collection; what has facts keeps
+//! its meaning. Flags whose meaning is not built yet are refused, so that no flag does nothing.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::conversion::{conversion, conversions, type_name};
 use super::error::Error;
 use super::load::{Predicate, Schema, type_of};
 use super::name::{is_collection_name, is_predicate_name};
@@ -101,7 +102,7 @@ pub fn check(before: &Schema, after: &dyn Facts, flakes: &[Flake]) -> Result<(),
         };
         match (before.predicate(id), loaded.predicate(id)) {
             (_, None) => no_facts_of(before, after, id)?,
-            (old, Some(new)) => check_predicate(old, new, &loaded, after)?,
+            (old, Some(new)) => check_predicate(old, new, before, &loaded, after)?,
         }
     }
     Ok(())
@@ -116,13 +117,14 @@ fn check_collection(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result<
     }
     let new = text(after, s, predicate::COLLECTION_NAME)?;
     match (old, new) {
-        (None, None) => refuse("a collection needs a `_collection/name`".to_owned()),
-        (None, Some(name)) if !is_collection_name(&name) => refuse(format!(
-            "invalid collection name `{name}`: a letter or digit first, then letters, digits, `.`, `-` and `_`"
-        )),
-        (Some(old), Some(name)) if *old.name != *name => {
-            refuse(format!("`{}` cannot be renamed yet", old.name))
+        (_, Some(name))
+            if old.is_none_or(|old| *old.name != *name) && !is_collection_name(&name) =>
+        {
+            refuse(format!(
+                "invalid collection name `{name}`: a letter or digit first, then letters, digits, `.`, `-` and `_`"
+            ))
         }
+        (None, None) => refuse("a collection needs a `_collection/name`".to_owned()),
         (Some(old), None) => {
             let mut has_predicates = false;
             for it in before.predicates().filter(|it| it.collection == old.id) {
@@ -166,12 +168,11 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
     }
     let old = PredicateId::of_subject(s).and_then(|id| before.predicate(id));
     match old {
-        Some(old) if *old.name != *name => refuse(format!("`{}` cannot be renamed yet", old.name)),
-        Some(_) => Ok(()),
-        None if !is_predicate_name(&name) => refuse(format!(
+        Some(old) if *old.name == *name => Ok(()),
+        _ if !is_predicate_name(&name) => refuse(format!(
             "invalid predicate name `{name}`: a collection's name, `/`, and a name of letters, digits, `.`, `-` and `_`"
         )),
-        None => {
+        old => {
             let of = name.split_once('/').map_or("", |(of, _)| of);
             // What is said of transactions has a collection, and the collection no subject.
             let virtual_id = (of == "_tx").then_some(CollectionId::TX);
@@ -183,6 +184,9 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
             match named {
                 None => refuse(format!(
                     "predicate `{name}` is of no collection that exists"
+                )),
+                Some(id) if old.is_some_and(|old| old.collection != id) => refuse(format!(
+                    "`{name}` would be of another collection: a predicate keeps its own"
                 )),
                 Some(id) if of.starts_with('_') && !EXTENSIBLE.contains(&id) => {
                     refuse(format!("`{of}` takes no predicates but the system's"))
@@ -196,6 +200,7 @@ fn check_description(before: &Schema, after: &dyn Facts, s: SubjectId) -> Result
 fn check_predicate(
     old: Option<&Predicate>,
     new: &Predicate,
+    before: &Schema,
     schema: &Schema,
     after: &dyn Facts,
 ) -> Result<(), Error> {
@@ -207,8 +212,8 @@ fn check_predicate(
         })
     };
     if let Some(old) = old {
-        if old.value_type != new.value_type {
-            return refuse(format!("the type of `{name}` cannot be changed yet"));
+        if let Some(why) = keeps_type(old, new) {
+            return refuse(why);
         }
         if new.unique && !old.unique {
             return refuse(format!(
@@ -231,10 +236,7 @@ fn check_predicate(
             "`{name}` cannot become a component: make a new predicate"
         ));
     }
-    let unordered = matches!(
-        new.value_type,
-        ValueType::Json | ValueType::Geojson | ValueType::Bytes
-    );
+    let unordered = !new.value_type.is_posted();
     if new.unique && (new.value_type == ValueType::Boolean || unordered) {
         return refuse(format!(
             "`{name}` cannot be unique: its type has no values to tell apart"
@@ -251,6 +253,23 @@ fn check_predicate(
             "`{name}` has `restrictTag` and so must be of type tag"
         ));
     }
+    check_restricted(old, new, (before, schema), after)
+}
+
+/// The collection that the refs of a predicate must point into.
+fn check_restricted(
+    old: Option<&Predicate>,
+    new: &Predicate,
+    (before, schema): (&Schema, &Schema),
+    after: &dyn Facts,
+) -> Result<(), Error> {
+    let name = &new.name;
+    let refuse = |why: String| {
+        Err(Error::InvalidPredicate {
+            subject: new.id.subject(),
+            why,
+        })
+    };
     let Some(restricted) = &new.restrict_collection else {
         return Ok(());
     };
@@ -264,7 +283,13 @@ fn check_predicate(
             "`{name}` is restricted to a collection that does not exist"
         ));
     };
-    if old.is_some_and(|old| old.restrict_collection != new.restrict_collection) {
+    // A collection that is renamed is the same one.
+    let was = old.map(|old| {
+        let was = old.restrict_collection.as_deref();
+        was.and_then(|was| before.collection_named(was))
+            .map(|it| it.id)
+    });
+    if was.is_some_and(|was| was != Some(target.id)) {
         let mut strays = false;
         after.collection(new.collection, Direction::Ascending, None, &mut |fact| {
             strays = fact.p == new.id
@@ -288,6 +313,34 @@ fn check_predicate(
         }
     }
     Ok(())
+}
+
+/// Why a predicate's type does not change so.
+fn keeps_type(old: &Predicate, new: &Predicate) -> Option<String> {
+    if old.value_type == new.value_type {
+        return None;
+    }
+    match conversion(old.value_type, new.value_type) {
+        None => Some(unconvertible(&new.name, old.value_type)),
+        Some(it) if it.changes_values() && new.collection == CollectionId::TX => Some(format!(
+            "the type of `{}` stays: what was said of a transaction is not written anew",
+            new.name
+        )),
+        Some(_) => None,
+    }
+}
+
+/// Why a type stays as it is, and what it could be.
+fn unconvertible(name: &str, of: ValueType) -> String {
+    let names: Vec<String> = conversions(of)
+        .map(|it| format!("`{}`", type_name(it)))
+        .collect();
+    if names.is_empty() {
+        format!("the type of `{name}` stays: make a new predicate")
+    } else {
+        let names = names.join(" or ");
+        format!("the type of `{name}` may become {names} only: make a new predicate")
+    }
 }
 
 /// A collection that goes is none that a predicate is restricted to.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
 use crate::model::{
     CollectionId, Direction, Error, Fact, Facts, Names, PredicateId, PredicateName, StoredFunction,
-    SubjectId, Value, ValueRef, ValueType,
+    SubjectId, T, Value, ValueRef, ValueType,
 };
 
 /// Functions that must all say yes, and what is told where they do not.
@@ -44,6 +44,10 @@ pub struct Predicate {
     pub id: PredicateId,
     /// Its full name.
     pub name: Arc<str>,
+    /// What the ids of its tags begin with, before the colon: its name, or the one it had in the past that is read.
+    pub tags: Arc<str>,
+    /// When its name or its type was last said: the past from then on is read as now.
+    pub shaped: T,
     /// The collection whose subjects it stands on.
     pub collection: CollectionId,
     /// The type of its values.
@@ -98,12 +102,14 @@ impl Predicate {
 }
 
 /// All collections, predicates and stored functions at one basis.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schema {
     collections: BTreeMap<CollectionId, Collection>,
     collection_names: HashMap<Arc<str>, CollectionId>,
     predicates: BTreeMap<PredicateId, Predicate>,
     predicate_names: HashMap<Arc<str>, PredicateId>,
+    /// By what the ids of tags begin with, where that is not the name.
+    tag_names: HashMap<Arc<str>, PredicateId>,
     functions: HashMap<Arc<str>, StoredFunction>,
 }
 
@@ -148,6 +154,7 @@ impl Schema {
             collection_names,
             predicates,
             predicate_names,
+            tag_names: HashMap::new(),
             functions,
         })
     }
@@ -176,6 +183,22 @@ impl Schema {
     /// The predicate with this full name.
     pub fn predicate_named(&self, name: &str) -> Option<&Predicate> {
         self.predicates.get(self.predicate_names.get(name)?)
+    }
+
+    /// The predicate whose tags' ids begin with this, before the colon.
+    pub fn predicate_tagged(&self, tags: &str) -> Option<&Predicate> {
+        let named = || self.predicate_named(tags).filter(|it| *it.tags == *tags);
+        let other = self.tag_names.get(tags);
+        other.map_or_else(named, |id| self.predicates.get(id))
+    }
+
+    /// Reads the values and the tags of one predicate as they were kept.
+    pub(super) fn read_as(&mut self, id: PredicateId, value_type: ValueType, tags: Arc<str>) {
+        if let Some(it) = self.predicates.get_mut(&id) {
+            it.value_type = value_type;
+            it.tags = Arc::clone(&tags);
+            self.tag_names.insert(tags, id);
+        }
     }
 
     /// All predicates, by id.
@@ -258,6 +281,7 @@ fn load_predicates(
     collections: &HashMap<Arc<str>, CollectionId>,
 ) -> Result<BTreeMap<PredicateId, Predicate>, Error> {
     let mut predicates = BTreeMap::new();
+    let shaped = shaped(facts)?;
     for (s, row) in subjects(facts, collection::PREDICATE)? {
         let id = PredicateId::of_subject(s).ok_or_else(|| damaged("a predicate's id", s))?;
         let name = text(&row, predicate::PREDICATE_NAME)
@@ -300,6 +324,8 @@ fn load_predicates(
                 ),
                 sealed: SEALED.contains(&id),
                 is_virtual: VIRTUAL.contains(&id),
+                tags: Arc::clone(&name),
+                shaped: shaped.get(&s).copied().unwrap_or_default(),
                 by_engine: is_by_engine(id, collection),
                 name,
             },
@@ -328,6 +354,23 @@ fn is_by_engine(id: PredicateId, of: CollectionId) -> bool {
         _ => false,
     };
     SEALED.contains(&id) || (is_system && of_engine)
+}
+
+/// When the name or the type of each predicate was last said.
+fn shaped(facts: &dyn Facts) -> Result<BTreeMap<SubjectId, T>, Error> {
+    let mut shaped: BTreeMap<SubjectId, T> = BTreeMap::new();
+    let c = collection::PREDICATE;
+    facts.collection(c, Direction::Ascending, None, &mut |fact| {
+        if matches!(
+            fact.p,
+            predicate::PREDICATE_NAME | predicate::PREDICATE_TYPE
+        ) {
+            let last = shaped.entry(fact.s).or_default();
+            *last = fact.t.max(*last);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(shaped)
 }
 
 fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>, Error> {
@@ -369,7 +412,7 @@ pub fn tag_name(facts: &dyn Facts, tag: SubjectId) -> Result<Option<String>, Err
 }
 
 /// The type that a tag stands for.
-pub(super) fn type_of(tag: SubjectId, facts: &dyn Facts) -> Result<Option<ValueType>, Error> {
+pub fn type_of(tag: SubjectId, facts: &dyn Facts) -> Result<Option<ValueType>, Error> {
     Ok(tag_name(facts, tag)?.as_deref().and_then(type_named))
 }
 

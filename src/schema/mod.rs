@@ -4,12 +4,15 @@
 
 mod bootstrap;
 mod changes;
+mod conversion;
 mod error;
 mod load;
 mod name;
+mod past;
 
 pub use bootstrap::bootstrap;
 pub use changes::{check, touches_schema};
+pub use conversion::{Conversion, conversion, conversions};
 pub use error::Error;
-pub use load::{Collection, Predicate, Schema, Spec, tag_name};
+pub use load::{Collection, Predicate, Schema, Spec, tag_name, type_of};
 pub use name::{is_collection_name, is_predicate_name, split};

@@ -4,20 +4,22 @@
 //! What is told of a rule, a function or a thing in use depends on facts that the author may not see, so it is told
 //! after the permissions are judged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
 use super::parsed::Action;
+use super::rewrite::Followed;
 use super::spec::Specs;
 use super::staged::{Staged, Tempid};
 use super::warning::Warning;
 use crate::model::system::predicate;
-use crate::model::{Facts, Flake, Op, Overlay, SubjectId, T};
+use crate::model::{Facts, Flake, Op, Overlay, PredicateId, SubjectId, T};
 use crate::policy::{
-    Cause, Permissions, Policy, StagedFlake, check_grants, check_policy, judge_writes,
-    touches_policy,
+    Cause, Permissions, Policy, PolicyChange, StagedFlake, check_grants, check_policy,
+    judge_writes, touches_policy,
 };
 use crate::query::Pointer;
 use crate::schema::{Schema, touches_schema};
@@ -84,13 +86,18 @@ pub(super) fn coarse(
 }
 
 /// Schema, permissions, and uniqueness of what is staged.
-pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
-    let Staged {
-        late,
-        flakes,
-        places,
-        tempids,
-    } = staged;
+pub(super) fn checked(followed: Followed, t: T, ground: &Ground<'_>) -> Result<Checked, Error> {
+    let Followed {
+        staged:
+            Staged {
+                late,
+                flakes,
+                places,
+                tempids,
+            },
+        renames,
+        refusal,
+    } = followed;
     let changes = flakes.iter().filter(|it| it.cause != Cause::Unchanged);
     let mut sorted: Vec<Flake> = changes.map(|staged| staged.flake.clone()).collect();
     sorted.sort();
@@ -108,11 +115,17 @@ pub(super) fn checked(staged: Staged, t: T, ground: &Ground<'_>) -> Result<Check
     if let Some(late) = late {
         return Err(late);
     }
+    // That a name is taken is why things seem to be in use.
+    refusal.map_or(Ok(()), Err)?;
     in_use?;
-    let new_policy = policy_stage(&after, &sorted, ground, &place)?;
+    let sent = if touches_policy(&sorted) {
+        sent(&flakes)
+    } else {
+        BTreeSet::new()
+    };
+    let new_policy = policy_stage(&after, &sorted, &sent, ground, &place)?;
     if let Some(policy) = &new_policy {
-        let before = (ground.before, ground.policy);
-        check_grants(ground.writes, before, (&after, &**policy), &sorted)
+        grant_stage((&after, &**policy), &flakes, &renames, ground)
             .map_err(|error| located(error, &place))?;
     }
     unique_stage(&after, &flakes, &places, ground.policy.schema())?;
@@ -174,13 +187,21 @@ fn schema_stage(
 fn policy_stage(
     after: &Overlay<&dyn Facts>,
     sorted: &[Flake],
+    sent: &BTreeSet<(SubjectId, PredicateId)>,
     ground: &Ground<'_>,
     place: &dyn Fn(SubjectId) -> Option<Pointer>,
 ) -> Result<Option<Arc<Policy>>, Error> {
     let schema = ground.policy.schema();
-    let check = |schema: &Schema| {
-        check_policy(ground.before, after, schema, sorted, ground.now_ms)
-            .map_err(|error| located(error, place))
+    let check = |new: &Schema| {
+        let change = PolicyChange {
+            before: (ground.before, schema),
+            after: (after, new),
+            flakes: sorted,
+            sent,
+            sight: ground.sight,
+            now_ms: ground.now_ms,
+        };
+        check_policy(&change).map_err(|error| located(error, place))
     };
     if !touches_policy(sorted) {
         check(schema)?;
@@ -193,6 +214,47 @@ fn policy_stage(
     };
     check(&schema)?;
     Ok(Some(Arc::new(Policy::new(schema))))
+}
+
+/// Law 10. A rename gives nobody anything, so what is granted is told from the state before in the new names.
+fn grant_stage(
+    after: (&dyn Facts, &Policy),
+    flakes: &[StagedFlake],
+    renames: &[Flake],
+    ground: &Ground<'_>,
+) -> Result<(), policy::Error> {
+    let renamed: BTreeSet<SubjectId> = renames
+        .iter()
+        .filter(|flake| flake.p == predicate::FN_NAME)
+        .map(|flake| flake.s)
+        .collect();
+    let gives = |it: &&StagedFlake| {
+        let is_rename = it.flake.p == predicate::FN_NAME && renamed.contains(&it.flake.s);
+        !is_rename && !matches!(it.cause, Cause::Unchanged | Cause::Followed)
+    };
+    let mut given: Vec<Flake> = flakes
+        .iter()
+        .filter(gives)
+        .map(|it| it.flake.clone())
+        .collect();
+    given.sort();
+    let before = (ground.before, ground.policy);
+    if renames.is_empty() {
+        return check_grants(ground.writes, before, after, &given);
+    }
+    let mut before = Overlay::new(ground.before);
+    before.apply(ground.before.basis(), renames);
+    let policy = Policy::new(Arc::new(Schema::load(&before)?));
+    check_grants(ground.writes, (&before, &policy), after, &given)
+}
+
+/// What the request itself changes.
+fn sent(flakes: &[StagedFlake]) -> BTreeSet<(SubjectId, PredicateId)> {
+    flakes
+        .iter()
+        .filter(|it| !matches!(it.cause, Cause::Followed | Cause::RefToDeleted))
+        .map(|it| (it.flake.s, it.flake.p))
+        .collect()
 }
 
 fn permission_stage(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::SubjectId;
 use crate::query::Pointer;
 
 /// Why a transaction is refused.
@@ -77,6 +78,13 @@ pub enum Problem {
     /// The facts could not be read, or the work passed a bound.
     #[error(transparent)]
     Facts(#[from] crate::model::Error),
+}
+
+impl Problem {
+    /// Something is used as it is.
+    pub(super) fn in_use(subject: SubjectId, why: String) -> Self {
+        Self::Schema(crate::schema::Error::InUse { subject, why })
+    }
 }
 
 impl Error {

@@ -139,8 +139,11 @@ fn json(value: &Val) -> Option<Json> {
         Val::Bool(it) => Some(Json::Bool(*it)),
         Val::Int(it) => Some(Json::Int(*it)),
         Val::Double(it) => Some(Json::Double(it.number())),
-        // As a text, which is taken exactly.
-        Val::Decimal(it) => Some(Json::String(it.to_string())),
+        // Where a type takes whole numbers alone, one that is exact serves too.
+        Val::Decimal(it) => Some(match value.as_int() {
+            Some(whole) => Json::Int(whole),
+            None => Json::Decimal(it.to_string()),
+        }),
         Val::String(it) => Some(Json::String(it.to_string())),
         Val::Nil | Val::Set(_) | Val::List(_) | Val::Map(_) => None,
     }

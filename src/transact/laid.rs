@@ -4,7 +4,8 @@
 //! 1. They pass every check that a transaction's do, as the one who asks: nobody sees more for facts that they could
 //!    not make true.
 //! 2. They are of the next block: their `t` follows the newest.
-//! 3. A flake of a subject that exists is of one that the author sees; any other subject is new.
+//! 3. What follows from a rename is laid with them, as far as it is not among them; texts in them have the new names.
+//! 4. A flake of a subject that exists is of one that the author sees; any other subject is new.
 //!
 //! Shape: an array of `[s, p, o, t, op, null]`, as receipts have them.
 
@@ -12,7 +13,9 @@ use std::collections::BTreeSet;
 
 use super::check::{Checked, checked};
 use super::error::{Error, Problem};
+use super::followed::followed;
 use super::ground::Ground;
+use super::rewrite::Said;
 use super::staged::{Laid, laid};
 use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::{collection, predicate};
@@ -60,7 +63,8 @@ pub fn lay(flakes: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Checked, 
         at,
     });
     let staged = laid(list.collect(), ground.before, ground.policy.schema())?;
-    checked(staged, ground.before.basis().next(), ground)
+    let followed = followed(staged, Said::After, ground)?;
+    checked(followed, ground.before.basis().next(), ground)
 }
 
 fn flake(json: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Flake, Error> {

@@ -193,7 +193,7 @@ fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error
         )),
         ValueType::Tag => Err(wrong("a tag, which is a text")),
         scalar => value_of(json, scalar).map_err(|why| {
-            let what = format!("`{}` takes {why}", it.name);
+            let what = format!("the value of `{}`: {why}", it.name);
             Error::invalid(&at.join(&why.at()), what)
         }),
     }

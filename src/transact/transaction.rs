@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::check::{Checked, checked, coarse};
 use super::error::Error;
+use super::followed::followed;
 use super::ground::Ground;
 use super::named::named;
 use super::parsed::Parsed;
 use super::resolved::resolved;
+use super::rewrite::Said;
 use super::staged::staged;
 use super::warning::warnings;
 
@@ -22,7 +24,8 @@ pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> 
     let warnings = warnings(&named);
     let resolved = resolved(named, ground, &schema)?;
     let staged = staged(&resolved, ground.before, &schema)?;
-    let checked = checked(staged, ground.before.basis().next(), ground)?;
+    let followed = followed(staged, Said::Before, ground)?;
+    let checked = checked(followed, ground.before.basis().next(), ground)?;
     Ok(Checked {
         warnings,
         ..checked

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::named::Named;
+use super::named::{Named, named};
+use super::parsed::Parsed;
+use crate::schema::Schema;
 
 /// Something that works, and that its author should know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,11 @@ impl fmt::Display for Warning {
             Self::Deprecated { predicate } => write!(f, "`{predicate}` is deprecated"),
         }
     }
+}
+
+/// The warnings of a transaction that was made on this schema.
+pub fn warnings_of(parsed: &Parsed, schema: &Schema) -> Vec<Warning> {
+    named(parsed, schema).map_or_else(|_| Vec::new(), |named| warnings(&named))
 }
 
 /// The warnings of a request, in its order: an item's predicates, then those of what is nested in it.

@@ -506,13 +506,9 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
             ));
         }
     }
-    if let Some(number) = step.same_as {
-        let same = &before[number - 1];
-        if same != outcome {
-            return Some(format!("expected {same:?} as of {number}\n    {found}"));
-        }
-    }
-    None
+    let same = step.same_as.map(|number| (number, &before[number - 1]));
+    same.filter(|(_, same)| *same != outcome)
+        .map(|(number, same)| format!("expected {same:?} as of {number}\n    {found}"))
 }
 
 fn cases() -> Vec<PathBuf> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::base::Clock;
 use solon::base::limits::{
-    BODY_BYTES_MAX, COLLECTION_ID_MAX, JSON_DEPTH_MAX, STRING_BYTES_MAX, TRANSACTION_ITEMS_MAX,
-    WRITER_QUEUE_MAX,
+    BODY_BYTES_MAX, COLLECTION_ID_MAX, DECIMAL_DIGITS_MAX, DECIMAL_EXPONENT_MAX, JSON_DEPTH_MAX,
+    STRING_BYTES_MAX, TRANSACTION_ITEMS_MAX, WRITER_QUEUE_MAX,
 };
 use solon::db::{Database, ErrorKind, LimitKind, Options};
 use solon::model::Incarnation;
@@ -49,6 +49,34 @@ fn a_transaction_has_so_many_items_and_no_more_also_if_they_are_nested() {
     assert_eq!(code(&db, &nested(TRANSACTION_ITEMS_MAX)), TOO_LARGE);
     assert_eq!(db.database.head(), head, "what is refused changes nothing");
     assert_eq!(code(&db, &nested(TRANSACTION_ITEMS_MAX - 1)), None);
+}
+
+#[test]
+fn an_exact_number_has_so_many_digits_and_no_more() {
+    let db = office();
+    db.root(
+        &json!([{"_id": "_predicate", "name": "doc/serial", "type": "bigint", "unique": true}]),
+    );
+    let most = "7".repeat(DECIMAL_DIGITS_MAX);
+    let next = format!("{}8", "7".repeat(DECIMAL_DIGITS_MAX - 1));
+    let item = |serial: &str| json!([{"_id": "doc", "serial": serial}]).to_string();
+    assert_eq!(code(&db, &item(&most)), None);
+    assert_eq!(
+        code(&db, &item(&next)),
+        None,
+        "they differ in their last digit"
+    );
+    let taken = Some((ErrorKind::Conflict, "db/unique"));
+    assert_eq!(code(&db, &item(&most)), taken);
+    let invalid = Some((ErrorKind::Invalid, "db/invalid-tx"));
+    assert_eq!(code(&db, &item(&format!("{most}7"))), invalid);
+    let zeros = "0".repeat(usize::try_from(DECIMAL_EXPONENT_MAX).unwrap());
+    assert_eq!(code(&db, &item(&format!("-1{zeros}"))), None);
+    assert_eq!(code(&db, &item(&format!("-1{zeros}0"))), invalid);
+    let delete = json!([{"_id": ["doc/serial", most], "_action": "delete"}]);
+    assert_eq!(code(&db, &delete.to_string()), None);
+    assert_eq!(code(&db, &item(&most)), None);
+    db.database.verify().unwrap();
 }
 
 #[test]

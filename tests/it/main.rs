@@ -14,11 +14,13 @@
 //! - `killed`: the program killed in the middle of its work
 //! - `laws`: the law of rules point by point, each test with the number of its point
 //! - `limits`: each limit at its maximum and one past it
+//! - `manual`: the manual of transactions, run as it stands
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
@@ -43,11 +45,13 @@ mod keys_cli;
 mod killed;
 mod laws;
 mod limits;
+mod manual;
 mod mint;
 mod model;
 mod naive_transact;
 mod noise;
 mod oracle;
+mod renames;
 mod support;
 mod threads;
 mod tidy;

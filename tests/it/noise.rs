@@ -21,6 +21,9 @@ fn bodies() -> Vec<String> {
         json!([{"_id": "_fn", "name": "f", "code": "(and true (== 1 (count [1 2])))", "params": ["a"]}]),
         json!([{"_id": "_rule", "id": "r", "collection": "doc", "predicates": ["*"], "ops": ["query"], "fns": [["_fn/name", "true"]]}]),
         json!([{"_id": ["_auth/id", "ann"], "roles": [["_role/id", "root"]]}]),
+        json!([{"_id": "doc", "sum": "-1.50e-3", "serial": ["123456789012345678901234567890", 7],
+            "shape": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1.5], [0, 0]]]}}]),
+        json!({"select": ["sum", "shape"], "from": "doc", "where": "doc/sum > 0.10000000000000000000001", "orderBy": "doc/sum"}),
         json!({"select": ["*", {"doc/team": ["*", {"doc/_team": ["title", {"_limit": 1}]}]}], "from": "doc", "limit": 3}),
         json!({"selectOne": ["title"], "from": ["doc/key", "a"], "block": "PT1M"}),
         json!({"select": ["title"], "from": "doc", "where": "doc/size >= 1 AND doc/title = 'plans'", "orderBy": ["DESC", "doc/size"]}),
@@ -45,6 +48,9 @@ const PIECES: &[&str] = &[
     "-1",
     "1e999",
     "0.1",
+    "\"1e-1000\"",
+    "123456789012345678901234567890.5",
+    "\"type\":\"Point\"",
     "18446744073709551616",
     "\"_id\"",
     "\"_action\":\"delete\"",
@@ -118,7 +124,12 @@ fn furnished() -> Db {
             ),
         ],
     );
-    db.root(&json!([{"_id": "_user", "username": "bob"}]));
+    db.root(&json!([
+        {"_id": "_user", "username": "bob"},
+        {"_id": "_predicate", "name": "doc/sum", "type": "bigdec", "index": true},
+        {"_id": "_predicate", "name": "doc/serial", "type": "bigint", "multi": true, "unique": true},
+        {"_id": "_predicate", "name": "doc/shape", "type": "geojson"},
+    ]));
     furnish(&db);
     db
 }

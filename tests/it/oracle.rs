@@ -10,7 +10,7 @@ use std::sync::Arc;
 use solon::base::Budget;
 use solon::model::system::{ROOT_AUTH, ROOT_ROLE, collection, predicate};
 use solon::model::{
-    Bounds, CollectionId, Direction, Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay,
+    Bounds, CollectionId, Decimal, Direction, Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay,
     PredicateId, SubjectId, T, Value,
 };
 use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
@@ -31,7 +31,7 @@ const LEAD: PredicateId = PredicateId(1007);
 const DOCS: PredicateId = PredicateId(1008);
 
 /// A plain list of what holds.
-type List = BTreeSet<(SubjectId, PredicateId, Value)>;
+pub(crate) type List = BTreeSet<(SubjectId, PredicateId, Value)>;
 
 fn subject(c: u64, n: u64) -> SubjectId {
     SubjectId::new(CollectionId::new(c).unwrap(), n).unwrap()
@@ -73,14 +73,16 @@ const FUNCTIONS: &[(&str, Meaning)] = &[
     }),
     ("(> (get (?s) \"doc/size\") 2)", |it| {
         match it.one(it.s, SIZE)? {
-            Value::Int(size) => Some(*size > 2),
+            Value::Decimal(size) => Some(*size > Decimal::from(2)),
             _ => None,
         }
     }),
     ("(nil? (get (?s) \"doc/team\"))", |it| {
         Some(it.one(it.s, DOC_TEAM).is_none())
     }),
-    ("(== (?o) 1)", |it| Some(*it.o == Value::Int(1))),
+    ("(== (?o) 1)", |it| {
+        Some(*it.o == Value::Decimal(Decimal::from(1)))
+    }),
     (
         "(relationship? (?s) [\"doc/team\" \"team/lead\"] (?user_id))",
         |it| {
@@ -123,13 +125,13 @@ struct Rule {
 }
 
 #[derive(Debug)]
-struct World {
-    list: List,
+pub(crate) struct World {
+    pub(crate) list: List,
     rules: Vec<Rule>,
     /// The rules of each role, by index.
     roles: Vec<Vec<usize>>,
     /// The roles of each auth, by index.
-    auths: Vec<(SubjectId, Vec<usize>, bool)>,
+    pub(crate) auths: Vec<(SubjectId, Vec<usize>, bool)>,
     users: Vec<Option<SubjectId>>,
 }
 
@@ -152,7 +154,7 @@ fn system(c: u64) -> bool {
 
 impl World {
     #[expect(clippy::too_many_lines, reason = "one world, made in one order")]
-    fn random(rng: &mut Random) -> Self {
+    pub(crate) fn random(rng: &mut Random) -> Self {
         let mut list: List = BTreeSet::new();
         for flake in bootstrap().unwrap() {
             list.insert((flake.s, flake.p, flake.o));
@@ -251,7 +253,7 @@ impl World {
         }
     }
 
-    fn facts(&self) -> Overlay<Empty> {
+    pub(crate) fn facts(&self) -> Overlay<Empty> {
         overlay(Empty, &self.list, T(1))
     }
 
@@ -401,7 +403,7 @@ fn schema_facts(list: &mut List, tags: &BTreeMap<String, SubjectId>) {
         (TITLE, "doc/title", "string"),
         (OWNER, "doc/owner", "ref"),
         (DOC_TEAM, "doc/team", "ref"),
-        (SIZE, "doc/size", "int"),
+        (SIZE, "doc/size", "bigdec"),
         (LABEL, "doc/label", "tag"),
         (NAME, "team/name", "string"),
         (LEAD, "team/lead", "ref"),
@@ -425,7 +427,8 @@ fn doc_facts(rng: &mut Random, users: &[SubjectId]) -> Vec<(PredicateId, Value)>
         facts.push((DOC_TEAM, Value::Ref(subject(TEAM, rng.below(3)))));
     }
     if rng.below(3) > 0 {
-        facts.push((SIZE, Value::Int(i64::try_from(rng.below(5)).unwrap())));
+        let size = Decimal::parse(["0", "1", "2", "2.5", "1e30"][rng.index(5)]).unwrap();
+        facts.push((SIZE, Value::Decimal(size)));
     }
     if rng.below(2) > 0 {
         facts.push((LABEL, Value::Ref(subject(3, 1001 + rng.below(3)))));
@@ -601,7 +604,7 @@ fn read(facts: &dyn Facts, subjects: &BTreeSet<SubjectId>) -> Vec<String> {
 }
 
 /// The failing seed is in the message; `SOLON_SEED=n cargo test oracle` repeats it alone.
-fn seeds() -> std::ops::Range<u64> {
+pub(crate) fn seeds() -> std::ops::Range<u64> {
     match std::env::var("SOLON_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -844,7 +847,7 @@ fn oracle_a_write_is_judged_on_the_states_the_law_names() {
 }
 
 /// Some flakes as a transaction would stage them: on documents that exist, and on new ones.
-fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Flake> {
+pub(crate) fn random_flakes(rng: &mut Random, world: &World, users: &[SubjectId]) -> Vec<Flake> {
     let mut flakes: Vec<Flake> = Vec::new();
     let add = |flakes: &mut Vec<Flake>, s, p, o: Value, op| {
         let known = world.list.contains(&(s, p, o.clone()));

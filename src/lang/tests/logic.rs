@@ -106,7 +106,7 @@ fn where_the_rule_ends_only_true_and_false_serve() {
         ),
         (
             "(+ 99999999999999999999)",
-            "error: line 1, column 4: expected an integer of 64 bits",
+            "error: line 1, column 4: expected an integer of 64 bits; a longer one is exact, such as 12M",
         ),
         (
             "(+ 1.)",
@@ -179,6 +179,22 @@ fn an_identity_is_found_by_a_value_of_its_type() {
         ("\"person/number\" 8", "nil"),
         ("\"person/user\" (?user_id)", "36"),
         ("\"person/user\" 9223372036854775807", "nil"),
+        ("\"person/balance\" 12.5", "36"),
+        ("\"person/balance\" 12.50M", "36"),
+        ("\"person/balance\" 12", "nil"),
+        ("\"person/serial\" (+ 1M 99999999999999999999M)", "36"),
+        ("\"person/serial\" 1e20", "36"),
+        ("\"person/serial\" 12.5", "nil"),
+        ("\"person/score\" 2.0M", "36"),
+        ("\"person/score\" 0.1M", "nil"),
+        ("\"person/number\" 7M", "36"),
+        ("\"person/number\" 7.5M", "nil"),
+        ("\"person/number\" 9223372036854775808M", "nil"),
+        ("\"person/born\" 1000M", "36"),
+        (
+            "\"person/serial\" \"1\"",
+            "fault: `two-tuple` takes a value of its predicate's type",
+        ),
         (
             "\"person/key\" \"1\"",
             "fault: `two-tuple` takes a value of its predicate's type",
@@ -291,6 +307,7 @@ fn a_fused_node_says_and_spends_what_the_plain_ones_do() {
         "person/friend",
         "person/handle",
         "person/height",
+        "person/serial",
     ];
     let users = [None, Some(USER), Some(person(1))];
     let shapes = who
@@ -356,6 +373,14 @@ fn the_steps_are_those_of_the_manual() {
             9,
         ),
         ("(contains? (get-all (?s) [\"person/friend\"]) 1)", 7),
+        ("(== 1M 1)", 3),
+        ("(== 1234567M 1)", 3),
+        ("(== 12345678M 1)", 4),
+        ("(< 1234M 0.5 5678M)", 5),
+        ("(< 1M 0.1)", 3 + 7),
+        ("(not= 1e-1000M 2)", 3 + 1_001 / 8),
+        ("(not= 0.1 2)", 3),
+        ("(nil? (get (?s) \"person/serial\"))", 1 + 4 + 21 / 8),
         ("(relationship? (?s) [\"person/boss+\"] (?s))", 9),
     ];
     for (text, expected) in rows {

@@ -153,6 +153,9 @@ pub(super) const PREDICATES: &[(&str, ValueType, bool, bool)] = &[
     ("person/flag", ValueType::Boolean, false, true),
     ("person/number", ValueType::Long, false, true),
     ("person/mark", ValueType::Tag, false, true),
+    ("person/balance", ValueType::Bigdec, false, true),
+    ("person/serial", ValueType::Bigint, false, true),
+    ("person/place", ValueType::Geojson, false, true),
 ];
 
 pub(super) fn predicate(name: &str) -> PredicateId {
@@ -229,6 +232,9 @@ pub(super) fn facts() -> Memory {
     add(person(0), "person/score", real(2.0));
     add(person(0), "person/flag", Value::Boolean(true));
     add(person(0), "person/number", Value::Int(7));
+    let exact = |text| Value::Decimal(Decimal::parse(text).unwrap());
+    add(person(0), "person/balance", exact("12.5"));
+    add(person(0), "person/serial", exact("100000000000000000000"));
     add(person(1), "person/handle", Value::string("bob"));
     add(person(1), "person/age", Value::Int(40));
     add(person(1), "person/boss", Value::Ref(person(2)));

@@ -14,7 +14,7 @@ use crate::lang::expression::{Expr, Kind};
 use crate::lang::function::Function;
 use crate::lang::parse::parse;
 use crate::lang::value::Val;
-use crate::model::{Real, SubjectId, Value};
+use crate::model::{Decimal, Real, SubjectId, Value};
 
 /// No value: a fault of any kind.
 struct Failed;
@@ -108,7 +108,7 @@ impl Twin<'_> {
             };
             let all = self.step(&at, step);
             // Only what is a subject goes on.
-            let goes_on = !(step == "person/age" || step == "person/handle");
+            let goes_on = !SCALARS.contains(&step.as_str());
             at = if goes_on || i + 1 == steps.len() {
                 all
             } else {
@@ -221,7 +221,7 @@ impl Twin<'_> {
                 let values = values()?;
                 if !values
                     .iter()
-                    .all(|it| matches!(it, Val::Int(_) | Val::Double(_)))
+                    .all(|it| matches!(it, Val::Int(_) | Val::Double(_) | Val::Decimal(_)))
                 {
                     return Err(Failed);
                 }
@@ -235,6 +235,8 @@ impl Twin<'_> {
                 let plain = |it: &Val| match it {
                     Val::Int(it) => it.to_string().parse::<f64>().map_err(|_| Failed),
                     Val::Double(it) => Ok(it.number()),
+                    // Halves: a double holds them, and their sums.
+                    Val::Decimal(it) => it.to_string().parse::<f64>().map_err(|_| Failed),
                     _ => Err(Failed),
                 };
                 let values = values()?;
@@ -243,6 +245,10 @@ impl Twin<'_> {
                 for value in &values[1..] {
                     sum = match (&sum, value) {
                         (Val::Int(a), Val::Int(b)) => Val::Int(a.checked_add(*b).ok_or(Failed)?),
+                        (a @ Val::Decimal(_), b) | (a, b @ Val::Decimal(_)) => {
+                            let sum = (plain(a)? + plain(b)?).to_string();
+                            Val::Decimal(Decimal::parse(&sum).map_err(|_| Failed)?)
+                        }
                         (a, b) => Val::Double(Real::new(plain(a)? + plain(b)?).ok_or(Failed)?),
                     };
                 }
@@ -305,9 +311,9 @@ impl Twin<'_> {
 }
 
 const REFS: &[&str] = &["person/friend", "person/boss"];
-const SCALARS: &[&str] = &["person/age", "person/handle"];
+const SCALARS: &[&str] = &["person/age", "person/handle", "person/balance"];
 
-fn truth(chance: &mut Chance, depth: usize) -> String {
+pub(super) fn truth(chance: &mut Chance, depth: usize) -> String {
     let d = depth.saturating_sub(1);
     if depth == 0 {
         return (*chance.pick(&["true", "false"])).to_owned();
@@ -379,7 +385,8 @@ fn subject(chance: &mut Chance, depth: usize) -> String {
 }
 
 fn scalar(chance: &mut Chance, depth: usize) -> String {
-    match chance.below(7) {
+    match chance.below(8) {
+        7 => (*chance.pick(&["0.5M", "1.0M", "2M"])).to_owned(),
         0 => chance.below(4).to_string(),
         1 => "\"a\"".to_owned(),
         2 => "1.0".to_owned(),
@@ -416,12 +423,17 @@ fn any(chance: &mut Chance, depth: usize) -> String {
     }
 }
 
-fn facts(chance: &mut Chance) -> Memory {
+pub(super) fn facts(chance: &mut Chance) -> Memory {
     let mut memory = Memory::default();
     for _ in 0..chance.below(12) {
         let s = person(u64::try_from(chance.below(4)).unwrap());
         let o = person(u64::try_from(chance.below(4)).unwrap());
-        memory.0.insert(match chance.below(5) {
+        memory.0.insert(match chance.below(6) {
+            5 => (
+                s,
+                predicate("person/balance"),
+                Value::Decimal(Decimal::parse(["1", "0.5", "1.5"][chance.below(3)]).unwrap()),
+            ),
             0 => (
                 s,
                 predicate("person/age"),
