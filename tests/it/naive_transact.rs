@@ -74,7 +74,7 @@ impl Pair {
             Who::Root => self.db.database.transact(&transaction.to_string()),
             Who::Ann => self.db.write("ann", transaction),
         };
-        let place = |text: &Option<&str>| text.unwrap_or_default().to_owned();
+        let place = |text: Option<&str>| text.unwrap_or_default().to_owned();
         match (found, expected) {
             (Ok(receipt), Ok(made)) => {
                 self.agree(&receipt, &made, transaction, name);
@@ -82,7 +82,7 @@ impl Pair {
                 "made"
             }
             (Err(error), Err(Refusal { code, at })) => {
-                let found = (error.code(), place(&error.at()));
+                let found = (error.code(), place(error.at()));
                 assert_eq!(found, (code, at), "{name}: {transaction}\n{error}");
                 code
             }
@@ -172,8 +172,8 @@ impl Pair {
             Plain::Boolean(it) => json!(it),
             Plain::Int(it) | Plain::Instant(it) => json!(it),
             Plain::Double(it) => json!(it.parse::<f64>().unwrap()),
-            Plain::Text(it) | Plain::Uuid(it) | Plain::Bytes(it) => json!(it),
-            Plain::Json(it) => json!(it),
+            // A query tells JSON as its text.
+            Plain::Text(it) | Plain::Uuid(it) | Plain::Bytes(it) | Plain::Json(it) => json!(it),
             Plain::Ref(to) if p.kind == Kind::Tag => match &self.world.values(*to, "_tag/id")[..] {
                 [Plain::Text(id)] => json!(id.split_once(':').unwrap().1),
                 other => panic!("a tag has one id, and not {other:?}"),

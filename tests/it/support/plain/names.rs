@@ -145,18 +145,16 @@ impl Named {
         let at_id = under(at, "_id");
         match id {
             Json::String(text) => {
-                let (of, has_name) = match collection(text) {
-                    Some(of) => (of, false),
-                    None => {
-                        let end = text.find('$').or_else(|| {
-                            text.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_')
-                        });
-                        let of = end.and_then(|end| collection(&text[..end]));
-                        match of {
-                            Some(of) => (of, true),
-                            None => return invalid(&at_id),
-                        }
-                    }
+                let (of, has_name) = if let Some(of) = collection(text) {
+                    (of, false)
+                } else {
+                    let end = text.find('$').or_else(|| {
+                        text.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_')
+                    });
+                    let Some(of) = end.and_then(|end| collection(&text[..end])) else {
+                        return invalid(&at_id);
+                    };
+                    (of, true)
                 };
                 let known = self
                     .temps
@@ -179,7 +177,7 @@ impl Named {
             },
             number => {
                 let s = number.as_i64().unwrap();
-                if s < 0 || s >= 512 << 44 {
+                if !(0..512 << 44).contains(&s) {
                     return invalid(&at_id);
                 }
                 Ok((Id::Subject(s), collection_of(s)))

@@ -282,10 +282,10 @@ impl Resolver<'_> {
             };
             if given.is_empty() && !deletes {
                 // Absence is `null`, which stands in no list.
-                match at == field && count == 1 {
-                    true => return Ok(None),
-                    false => return invalid(&at),
+                if at == field && count == 1 {
+                    return Ok(None);
                 }
+                return invalid(&at);
             }
             if given.len() > 1 && !p.has("multi") {
                 return invalid(&at);

@@ -145,7 +145,7 @@ fn described(it: &Predicate) -> Value {
     item
 }
 
-fn rule(id: &str, collection: &str, predicates: &[&str], function: Value, ops: &[&str]) -> Value {
+fn rule(id: &str, collection: &str, predicates: &[&str], function: &Value, ops: &[&str]) -> Value {
     let mut rule =
         json!({"_id": "_rule", "id": id, "collection": collection, "ops": ops, "fns": [function]});
     if predicates.is_empty() {
@@ -177,19 +177,13 @@ pub fn set_up() -> Vec<Value> {
         json!({"_id": "_fn", "name": "own", "code": "(== (get (?sid) \"item/owner\") (?user_id))"});
     let both = &["query", "transact"];
     let rules = json!([
-        rule("items", "item", &[], owner, both),
-        rule("secret", "item", &["item/secret"], no.clone(), &["query"]),
-        rule("locked", "item", &["item/locked"], no, &["transact"]),
-        rule("parts", "part", &[], yes.clone(), both),
-        rule("boxes", "box", &[], yes.clone(), &["query"]),
-        rule(
-            "users",
-            "_user",
-            &["_user/username"],
-            yes.clone(),
-            &["query"]
-        ),
-        rule("reasons", "_tx", &["_tx/reason"], yes, both),
+        rule("items", "item", &[], &owner, both),
+        rule("secret", "item", &["item/secret"], &no, &["query"]),
+        rule("locked", "item", &["item/locked"], &no, &["transact"]),
+        rule("parts", "part", &[], &yes, both),
+        rule("boxes", "box", &[], &yes, &["query"]),
+        rule("users", "_user", &["_user/username"], &yes, &["query"]),
+        rule("reasons", "_tx", &["_tx/reason"], &yes, both),
     ]);
     // A function is read when the schema it names is there.
     let (functions, schema) = schema.split_at(3);

@@ -56,7 +56,7 @@ impl World {
         let tempids = tempids(&named, &resolved, &steps)?;
         let late = steps.cascade(self);
         self.check(who, &steps, late)?;
-        self.made(who, &named, steps, tempids)
+        Ok(self.made(who, &named, steps, tempids))
     }
 
     /// The checks on the whole, in their order.
@@ -152,13 +152,7 @@ impl World {
         Ok(())
     }
 
-    fn made(
-        &self,
-        who: Who,
-        named: &Named,
-        steps: Steps,
-        tempids: Vec<(String, Told)>,
-    ) -> Result<Made, Refusal> {
+    fn made(&self, who: Who, named: &Named, steps: Steps, tempids: Vec<(String, Told)>) -> Made {
         let after = steps.after;
         let mut flakes = BTreeSet::new();
         for fact in self.facts.difference(&after.facts) {
@@ -187,12 +181,12 @@ impl World {
                 warnings.push(name);
             }
         }
-        Ok(Made {
+        Made {
             flakes,
             tempids: tempids.into_iter().filter(is_told).collect(),
             warnings,
             after,
-        })
+        }
     }
 }
 
@@ -298,7 +292,7 @@ impl Steps {
                     if item.deletes {
                         self.retract(fact, at)?;
                     } else {
-                        self.assert(fact, field.p, at)?;
+                        self.assert(&fact, field.p, at)?;
                     }
                 }
             }
@@ -329,17 +323,18 @@ impl Steps {
         Ok(())
     }
 
-    fn assert(&mut self, fact: Fact, p: &'static Predicate, at: &str) -> Result<(), Refusal> {
+    fn assert(&mut self, fact: &Fact, p: &'static Predicate, at: &str) -> Result<(), Refusal> {
         let of = (fact.0, p.name);
         let mut others = self.asserted.keys();
         let is_second = !p.has("multi") && others.any(|it| (it.0, it.1) == of && it.2 != fact.2);
         self.filled.insert(of);
-        if is_second || self.emptied.contains(&of) || self.retracted.contains(&fact) {
+        if is_second || self.emptied.contains(&of) || self.retracted.contains(fact) {
             return invalid(at);
         }
-        let old = match p.has("multi") {
-            true => Vec::new(),
-            false => self.after.values(fact.0, p.name),
+        let old = if p.has("multi") {
+            Vec::new()
+        } else {
+            self.after.values(fact.0, p.name)
         };
         let first = at.to_owned();
         self.asserted.entry(fact.clone()).or_insert(first);
@@ -382,7 +377,7 @@ impl Steps {
             .asserted
             .keys()
             .filter(|it| is_component(it))
-            .filter_map(|it| target(it))
+            .filter_map(target)
             .collect();
         let (mut late, mut next) = (None, 0);
         while let Some(step) = self.list.get(next).cloned() {

@@ -38,11 +38,17 @@ pub fn plain(value: &Value) -> Plain {
             ];
             Plain::Uuid(parts.join("-"))
         }
-        Value::Bytes(it) => Plain::Bytes(it.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Value::Bytes(it) => Plain::Bytes(hex(it)),
         Value::Ref(it) => Plain::Ref(it.raw()),
         Value::Json(it) => Plain::Json(it.to_string()),
         Value::Decimal(_) => panic!("the model has no decimals"),
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |it: u8| char::from_digit(it.into(), 16).unwrap();
+    let pairs = bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]);
+    pairs.collect()
 }
 
 /// Some JSON as a scalar of a type; of the texts that mean an instant the one that is generated.
@@ -113,6 +119,9 @@ pub fn is_function(json: &Json) -> bool {
         .is_some_and(|text| text.starts_with("#(") && text.ends_with(')'))
 }
 
+/// Reads a value.
+pub type Get<'a> = dyn Fn(Result<i64, &str>, &str) -> Option<Plain> + 'a;
+
 /// What a function reads.
 pub struct Context<'a> {
     pub subject: i64,
@@ -122,7 +131,7 @@ pub struct Context<'a> {
     pub previous: Vec<Plain>,
     pub now_ms: i64,
     /// The value of a predicate on the subject that an id, or a key of an item, names.
-    pub get: &'a dyn Fn(Result<i64, &str>, &str) -> Option<Plain>,
+    pub get: &'a Get<'a>,
 }
 
 /// The values that a function gives, or the code by which it is refused.
