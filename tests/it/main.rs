@@ -20,11 +20,13 @@
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
+//! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod attack;
 #[cfg(feature = "cli")]
@@ -51,8 +53,10 @@ mod model;
 mod naive_transact;
 mod noise;
 mod oracle;
+mod races;
 mod renames;
 mod support;
 mod threads;
 mod tidy;
 mod token;
+mod write_paths;
