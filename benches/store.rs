@@ -15,8 +15,8 @@ use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
 };
 use solon::model::{
-    CollectionId, Commit, Digest, Direction, Facts, Flake, Incarnation, Op, PredicateId, SubjectId,
-    Value,
+    CollectionId, Commit, Digest, Direction, Erasure, Facts, Flake, Incarnation, Op, PredicateId,
+    SubjectId, Value,
 };
 use solon::store::{Sealed, Store, seal};
 
@@ -64,6 +64,7 @@ fn sealed(store: &Store, flakes: Vec<Flake>) -> Sealed {
         id: Digest([3; 32]),
         secret: [4; 16],
         flakes,
+        erasure: Erasure::default(),
     };
     seal(INCARNATION, &head, commit).unwrap()
 }

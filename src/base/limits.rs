@@ -11,8 +11,15 @@ pub const JSON_DEPTH_MAX: usize = 64;
 /// Items of one transaction, nested ones counted: what a writer stages while the others wait.
 pub const TRANSACTION_ITEMS_MAX: usize = 10_000;
 
+/// Bytes of what the functions in a transaction's values give, all of them together: as many as could have been sent.
+pub const FUNCTION_VALUE_BYTES_MAX: usize = BODY_BYTES_MAX;
+
 /// Flakes of one commit: bounds the memory and the disk write of one block.
 pub const COMMIT_FLAKES_MAX: usize = 100_000;
+
+/// Flakes that one commit erases: a subject that changed half a million times is still erased whole, and the list
+/// stays below twenty megabytes.
+pub const COMMIT_ERASED_MAX: usize = 1_000_000;
 
 /// A string value, bytes: larger things belong in an object store, with their address here.
 pub const STRING_BYTES_MAX: usize = 1024 * 1024;

@@ -36,6 +36,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Read a whole database that no process has open, and check every byte of its log and its tables
+    Verify(VerifyArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +95,27 @@ pub(super) struct ServeArguments {
         default_value = "auto"
     )]
     pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The database
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The hash of a block that was kept elsewhere: one of the blocks must have it
+    #[arg(long, value_name = "HASH")]
+    pub(super) head: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

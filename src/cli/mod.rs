@@ -11,5 +11,6 @@ mod run;
 mod seconds;
 mod serve;
 mod token;
+mod verify;
 
 pub use run::run;

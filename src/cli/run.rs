@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{keys, serve, token};
+use super::{keys, serve, token, verify};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -38,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys {
             command: KeysCommand::Sign(arguments),
         } => keys::sign(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
     };
     match done {
         Ok(()) => Exit::Ok.into(),

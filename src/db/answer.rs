@@ -35,6 +35,8 @@ pub struct Receipt {
     pub flakes: Vec<Flake>,
     /// What its author should know of, in the request's order.
     pub warnings: Vec<Warning>,
+    /// How many flakes a transaction that erases took out of the log; told to root alone (law 15).
+    pub erased: Option<u64>,
     /// The steps it took; told to root alone (law 15).
     pub fuel: Option<u64>,
     /// Whether the transaction was made earlier, under the same idempotency key, and this is its receipt again.

@@ -16,13 +16,14 @@ use super::mint;
 use super::once::Once;
 use super::signed::Signed;
 use super::state::{Author, State, bounded, budget};
+use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
 use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, predicate};
-use crate::model::{Commit, Digest, Facts, Head, Incarnation, SubjectId, T, ValueRef};
+use crate::model::{Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, ValueRef};
 use crate::policy::Policy;
 use crate::query::Pointer;
 use crate::replica::Embedded;
@@ -69,8 +70,8 @@ pub struct Database {
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<Store>,
     state: Arc<ArcSwap<State>>,
+    counted: Counted,
     clock: Arc<dyn Clock>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
@@ -120,6 +121,7 @@ impl Database {
                 id: Digest(Sha256::digest(random()?).into()),
                 secret: random()?,
                 flakes: bootstrap()?,
+                erasure: Erasure::default(),
             };
             let sealed = seal(store.incarnation(), &store.head(), commit)?;
             store.append(&[sealed])?;
@@ -128,10 +130,13 @@ impl Database {
         let snapshot = store.snapshot()?;
         let schema = Arc::new(Schema::load(&snapshot)?);
         let policy = Arc::new(Policy::new(schema));
-        let state = Arc::new(ArcSwap::from_pointee(State { snapshot, policy }));
+        let state = Arc::new(ArcSwap::from_pointee(State {
+            snapshot,
+            store,
+            policy,
+        }));
         let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
         let writer = Writer {
-            store: Arc::clone(&store),
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
@@ -142,7 +147,7 @@ impl Database {
             .map_err(|error| Error::unavailable(error.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                store,
+                counted: Counted::default(),
                 state,
                 clock: Arc::clone(&options.clock),
                 jobs: Mutex::new(Some(jobs)),
@@ -245,12 +250,29 @@ impl Database {
 
     /// The newest block.
     pub fn head(&self) -> Head {
-        self.inner.store.head()
+        self.state().store.head()
+    }
+
+    /// How far the database is, and how much is in it. The first time, the header of every block is read.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` if that cannot be read.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.totals(&self.state())
+    }
+
+    /// The same, of one state.
+    pub(super) fn totals(&self, state: &State) -> Result<Stats, Error> {
+        let totals = self.inner.counted.totals(&state.snapshot, &state.store)?;
+        Ok(Stats {
+            totals: Some(totals),
+            ..Stats::of(&state.snapshot)
+        })
     }
 
     /// Which life of the database this is.
     pub fn incarnation(&self) -> Incarnation {
-        self.inner.store.incarnation()
+        self.state().store.incarnation()
     }
 
     /// Reads everything, and compares the log's chain and every table with what the log says.
@@ -258,7 +280,7 @@ impl Database {
     /// # Errors
     /// `Corrupt`, naming what is wrong.
     pub fn verify(&self) -> Result<Verified, Error> {
-        Ok(self.inner.store.verify()?)
+        Ok(self.state().store.verify()?)
     }
 
     /// Makes a new file at `path` with the same blocks, its tables made from the log alone.
@@ -267,7 +289,7 @@ impl Database {
     /// `Corrupt` if the log is damaged; `Unavailable` if there is a file, or the disk does not answer.
     pub fn rebuild(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let into = Store::create(path, self.incarnation())?;
-        drop(Store::rebuild(&self.inner.store, into)?);
+        drop(Store::rebuild(&self.state().store, into)?);
         Ok(())
     }
 
@@ -296,7 +318,7 @@ impl Database {
             .as_ref()
             .map(|writer| writer.as_ref().map(JoinHandle::is_finished))
         {
-            Ok(Some(false)) => Ok(self.inner.store.can_append()?),
+            Ok(Some(false)) => Ok(self.state().store.can_append()?),
             _ => Err(Error::unavailable(
                 "the database is closed, or its writer stopped",
             )),

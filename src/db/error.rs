@@ -224,6 +224,7 @@ impl From<transact::Error> for Error {
                 };
                 Self::new(ErrorKind::Invalid, code, message)
             }
+            Problem::NotAllowed(why) => Self::denied(why),
             Problem::Denied(_) => Self::new(ErrorKind::Denied, "db/write-permission", message),
             Problem::Unique(_) => Self::new(ErrorKind::Conflict, "db/unique", message),
             Problem::Schema(error) => error.into(),

@@ -29,7 +29,7 @@ use crate::policy::Op;
 use crate::token::{Expected, Grant, Keys, TokenId, Verifier};
 
 /// The database that a new folder has.
-const DEFAULT: &str = "local/default";
+pub(super) const DEFAULT: &str = "local/default";
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ impl Folder {
             Some(issuer) => keys.with_issuer(issuer)?,
             None => keys,
         };
-        let path = dir.join(format!("{DEFAULT}.redb"));
+        let path = database_path(dir);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| unreadable(parent, &error))?;
         }
@@ -331,6 +331,11 @@ fn sign(
         lifetime_seconds,
         id,
     })?)
+}
+
+/// Where the folder's database is.
+pub(super) fn database_path(dir: &Path) -> PathBuf {
+    dir.join(format!("{DEFAULT}.redb"))
 }
 
 fn incarnation_path(dir: &Path) -> PathBuf {

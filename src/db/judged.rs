@@ -8,12 +8,13 @@ use super::state::name_of;
 use crate::base::Budget;
 use crate::model::system::predicate;
 use crate::model::{Fact, Facts, Flake, Op as FlakeOp, Overlay, PredicateId, SubjectId, T, Value};
-use crate::policy::{Op, Policy, View};
-use crate::transact::{Checked, Ground, Parsed, transact};
+use crate::policy::{History, Op, Policy, View};
+use crate::transact::{Checked, Erases, Ground, Parsed, transact};
 
 /// The state on which a transaction is judged, and who makes it.
 pub(super) struct Stage<'a> {
     pub(super) facts: &'a dyn Facts,
+    pub(super) history: &'a dyn History,
     pub(super) policy: &'a Arc<Policy>,
     pub(super) auth: SubjectId,
     pub(super) now_ms: i64,
@@ -36,6 +37,8 @@ pub(super) struct Judged {
     pub(super) is_root: bool,
     /// What the author should know of.
     pub(super) warnings: Vec<Warning>,
+    /// What is erased from every moment.
+    pub(super) erases: Erases,
 }
 
 impl Stage<'_> {
@@ -46,6 +49,7 @@ impl Stage<'_> {
     pub(super) fn judge(&self, parsed: &Parsed) -> Result<Judged, Error> {
         let Self {
             facts,
+            history,
             policy,
             auth,
             now_ms,
@@ -59,6 +63,7 @@ impl Stage<'_> {
             policy,
             writes: &writes,
             sight: &sight,
+            history,
             now_ms,
             budget,
         };
@@ -67,8 +72,12 @@ impl Stage<'_> {
             tempids,
             policy: changed,
             warnings,
+            erases,
         } = transact(parsed, &ground)?;
-        let mut visible = seen(&flakes, FlakeOp::Retract, &sight)?;
+        // What is erased is not told once more.
+        let mut told = flakes.clone();
+        told.retain(|it| !erases.covers(it.s, it.p, &it.o));
+        let mut visible = seen(&told, FlakeOp::Retract, &sight)?;
         let policy = changed.unwrap_or_else(|| Arc::clone(policy));
         // What the author sees of it is asked of the rules as they then stand.
         let mut after = Overlay::new(facts);
@@ -80,23 +89,18 @@ impl Stage<'_> {
         let sight = View::new(reads, Arc::clone(policy.schema()), &after, now_ms, &told);
         visible.extend(seen(&flakes, FlakeOp::Assert, &sight)?);
         visible.sort();
-        let mut shown = Vec::new();
-        for (text, tempid) in tempids {
-            let (Tempid::One(s) | Tempid::Range(s, _)) = tempid;
-            if sight.exists(s)? {
-                shown.push((text, tempid));
-            }
-        }
+        let tempids = shown(tempids, &sight)?;
         drop(sight);
         let name = name_of(auth, &after)?;
         Ok(Judged {
             flakes,
             policy,
-            tempids: shown,
+            tempids,
             visible,
             name,
             is_root: writes.is_root(),
             warnings,
+            erases,
         })
     }
 }
@@ -116,6 +120,24 @@ pub(super) fn seen(flakes: &[Flake], op: FlakeOp, sight: &View<'_>) -> Result<Ve
         }
     }
     Ok(seen)
+}
+
+/// The tempids of which a view shows what they became.
+pub(super) fn shown(
+    tempids: Vec<(String, Tempid)>,
+    sight: &View<'_>,
+) -> Result<Vec<(String, Tempid)>, Error> {
+    let mut shown = Vec::new();
+    for (text, tempid) in tempids {
+        let (first, last) = match tempid {
+            Tempid::One(s) => (s, s),
+            Tempid::Range(first, last) => (first, last),
+        };
+        if sight.exists(first)? && sight.exists(last)? {
+            shown.push((text, tempid));
+        }
+    }
+    Ok(shown)
 }
 
 /// What is said of a block.

@@ -80,9 +80,14 @@ impl Once {
         hasher.update(word);
         hasher.update(auth.raw().to_be_bytes());
         hasher.update(bytes);
+        // With the key in it, so that the hash confirms no guess at what the request said, which may be erased.
+        let mut bound = Sha256::new();
+        bound.update(b"solon/key/body/1");
+        bound.update(bytes);
+        bound.update(body.0);
         Key {
             hash: Digest(hasher.finalize().into()),
-            body,
+            body: Digest(bound.finalize().into()),
             kept_ms,
         }
     }
@@ -227,6 +232,7 @@ impl Again<'_> {
             bytes,
             flakes: visible,
             warnings: warnings_of(parsed, &Schema::load(&before)?),
+            erased: None,
             fuel: is_root.then(|| self.budget.spent()),
             is_repeat: true,
             authority: None,
@@ -260,8 +266,8 @@ impl Again<'_> {
 }
 
 /// The time since, with what is staged and not yet in the snapshot.
-struct Since<'a> {
-    facts: &'a Overlay<Snapshot>,
+pub(super) struct Since<'a> {
+    pub(super) facts: &'a Overlay<Snapshot>,
 }
 
 impl History for Since<'_> {

@@ -8,6 +8,7 @@ use super::error::{Error, ErrorKind};
 use super::mint::Request;
 use super::once::Once;
 use super::state::{Author, State, budget};
+use super::stats::Stats;
 use super::view::View;
 use crate::model::SubjectId;
 use crate::policy::Op;
@@ -127,6 +128,29 @@ impl Session {
             return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
         }
         Ok(CommandKey::generate()?)
+    }
+
+    /// How far the database is, and for root how much is in it.
+    ///
+    /// Shape: `{}`, or nothing.
+    ///
+    /// # Errors
+    /// `Denied` for an auth whose roles allow nothing; `Invalid` for any other body.
+    pub fn stats(&self, body: &str) -> Result<Stats, Error> {
+        let (facts, policy) = (&self.state.snapshot, &self.state.policy);
+        let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
+        if !reads.may_do_anything() {
+            return Err(Error::denied("no role of this auth allows anything"));
+        }
+        if !body.is_empty() && Json::read(body)? != Json::Object(Vec::new()) {
+            let why = "a request for stats is an empty object, or nothing";
+            return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
+        }
+        if reads.is_root() {
+            self.database.totals(&self.state)
+        } else {
+            Ok(Stats::of(facts))
+        }
     }
 
     /// Mints a token.

@@ -16,13 +16,15 @@ use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
 use crate::model::{Facts, SubjectId, Value, ValueRef};
 use crate::policy::{Op, Policy};
-use crate::store::Snapshot;
+use crate::store::{Snapshot, Store};
 use crate::token::Identity;
 
 /// What is true at one basis, and what follows from it.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) snapshot: Snapshot,
+    /// The file that the snapshot reads: it stays open while the snapshot lives, also when it was written anew.
+    pub(super) store: Arc<Store>,
     pub(super) policy: Arc<Policy>,
 }
 

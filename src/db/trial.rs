@@ -1,7 +1,8 @@
 //! What would be: a transaction that is judged and not made, and a query of what flakes would make true.
 //!
 //! 1. Nothing is committed, and nobody waits: a trial stands on the newest state that there was.
-//! 2. Who tries for another auth needs the op `audit` at it, and is told no flake that they may not see themselves.
+//! 2. Who tries for another auth needs the op `audit` at it, and is told no flake, no tempid's subject and no name
+//!    that they may not see themselves.
 //!    Functions in values read what that auth sees, so there they are refused.
 //! 3. Flakes that are laid over the state pass every check as the asker's own: who may not make them true sees
 //!    nothing through them.
@@ -10,8 +11,9 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Trial};
 use super::error::{Error, ErrorKind};
-use super::judged::{Judged, Stage, seen};
-use super::state::{State, budget};
+use super::judged::{Judged, Stage, seen, shown};
+use super::since::Since;
+use super::state::{State, budget, name_of};
 use crate::base::{Budget, Clock};
 use crate::model::system::collection;
 use crate::model::{Facts, Op as FlakeOp, Overlay, SubjectId};
@@ -79,6 +81,10 @@ impl Bench<'_> {
         let policy = &self.state.policy;
         let now_ms = self.now_ms();
         let writes = policy.permissions(self.auth, &Op::transact(), snapshot)?;
+        let asks_more = request.auth.is_some() || request.flakes.is_some();
+        if asks_more && !writes.may_do_anything() {
+            return Err(Error::denied("no role of this auth allows anything"));
+        }
         let budget = budget(self.clock, writes.steps_max());
         let auth = match &request.auth {
             None => self.auth,
@@ -92,8 +98,10 @@ impl Bench<'_> {
             None => (snapshot, policy),
             Some((facts, policy)) => (facts, policy),
         };
+        let since = Since { snapshot };
         let stage = Stage {
             facts,
+            history: &since,
             policy,
             auth,
             now_ms,
@@ -172,8 +180,10 @@ impl Bench<'_> {
         let writes = policy.permissions(self.auth, &Op::transact(), snapshot)?;
         let reads = policy.permissions(self.auth, &Op::query(), snapshot)?;
         let sight = View::new(reads, Arc::clone(policy.schema()), snapshot, now_ms, budget);
+        let since = Since { snapshot };
         let ground = Ground {
             before: snapshot,
+            history: &since,
             policy,
             writes: &writes,
             sight: &sight,
@@ -235,6 +245,7 @@ impl Bench<'_> {
         let reads = policy.permissions(self.auth, &Op::query(), before)?;
         let is_root = reads.is_root();
         let sight = View::new(reads, Arc::clone(policy.schema()), before, now_ms, &told);
+        let name = name_of(auth, &sight)?;
         let mut visible = seen(&judged.visible, FlakeOp::Retract, &sight)?;
         let mut after = Overlay::new(before);
         after.apply(before.basis().next(), &judged.flakes);
@@ -243,7 +254,16 @@ impl Bench<'_> {
         let sight = View::new(reads, schema, &after, now_ms, &told);
         visible.extend(seen(&judged.visible, FlakeOp::Assert, &sight)?);
         visible.sort();
-        Ok((Judged { visible, ..judged }, is_root))
+        // An upsert finds what the other auth sees.
+        let tempids = shown(judged.tempids, &sight)?;
+        drop(sight);
+        let judged = Judged {
+            tempids,
+            visible,
+            name,
+            ..judged
+        };
+        Ok((judged, is_root))
     }
 }
 

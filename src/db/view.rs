@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use super::answer::{Answer, Trial};
 use super::error::{Error, ErrorKind};
+use super::since::Since;
 use super::state::{State, bounded, budget};
 use super::trial::Bench;
 use crate::base::limits::SNAPSHOT_SECONDS_MAX;
 use crate::base::{Clock, Deadline};
-use crate::model::{self, Facts, SubjectId, T};
-use crate::policy::{self, History, Op, Permissions};
+use crate::model::{Facts, SubjectId, T};
+use crate::policy::{self, Op, Permissions};
 use crate::query::{Query, When};
 use crate::schema::Schema;
-use crate::store::{Past, Snapshot};
+use crate::store::Past;
 
 /// A state of the database as one auth may see it.
 #[derive(Debug)]
@@ -161,22 +162,6 @@ impl View {
 
 fn too_old() -> Error {
     Error::unavailable("the view is older than its longest time; take a new one")
-}
-
-/// The time between a past basis and now.
-struct Since<'a> {
-    snapshot: &'a Snapshot,
-}
-
-impl History for Since<'_> {
-    fn now(&self) -> &dyn Facts {
-        self.snapshot
-    }
-
-    fn before_it_went(&self, s: SubjectId) -> Result<Option<Box<dyn Facts + '_>>, model::Error> {
-        let went = self.snapshot.went(s)?;
-        Ok(went.map(|t| Box::new(self.snapshot.past(T(t.0.saturating_sub(1)))) as Box<dyn Facts>))
-    }
 }
 
 /// `Past` is what a view of the past reads.

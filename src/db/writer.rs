@@ -4,7 +4,9 @@
 //! 2. A refused transaction leaves nothing: its overlay is dropped, and the next stands on the same state. Its
 //!    receipt is made before its block, so that nothing can fail once the block is staged.
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
-//! 4. After a failed commit nothing is written until the database is opened again; reads go on.
+//! 4. A transaction that erases is a group of its own, and is answered once the file was written anew: once for all
+//!    that waited at one time.
+//! 5. After a failed commit nothing is written until the database is opened again; reads go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +17,11 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
+use super::erase::Erasing;
 use super::error::{Error, ErrorKind, LimitKind};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
-use super::once::{Again, Key, Once};
+use super::once::{Again, Key, Once, Since};
 use super::state::{Author, State, budget, name_of};
 use super::terms::{Terms, Turn};
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
@@ -29,7 +32,7 @@ use crate::model::{
 use crate::policy::{Op, Permissions, Policy, View};
 use crate::replica::{Placement, Sequencer};
 use crate::store::{Sealed, Snapshot, Store, header_flakes, seal};
-use crate::transact::Parsed;
+use crate::transact::{Erases, Parsed};
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -76,7 +79,6 @@ pub(super) struct Job {
 /// The writer's own things.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) store: Arc<Store>,
     pub(super) state: Arc<ArcSwap<State>>,
     pub(super) sequencer: Box<dyn Sequencer>,
     pub(super) clock: Arc<dyn Clock>,
@@ -101,22 +103,37 @@ impl Writer {
     pub(super) fn run(&self, jobs: &Receiver<Job>) {
         let mut expected = 1;
         while let Ok(first) = jobs.recv() {
-            let group = gather(first, jobs, expected);
-            expected = group.len();
-            self.work(group);
+            let jobs = gather(first, jobs, expected);
+            expected = jobs.len();
+            let mut erased = Vec::new();
+            for group in apart(jobs) {
+                let erases = group.iter().any(|job| job.work.erases());
+                let made = self.work(group);
+                if erases {
+                    erased.extend(made);
+                } else {
+                    answer(made, &Ok(()));
+                }
+            }
+            // Once for all that were gathered. A repeat of what is erased may find this undone too.
+            if !erased.is_empty() {
+                answer(erased, &self.scrub());
+            }
         }
     }
 
-    fn work(&self, jobs: Vec<Job>) {
+    /// Stages and commits a group. Gives back what was made and is to be answered; the rest is answered.
+    fn work(&self, jobs: Vec<Job>) -> Vec<Made> {
         let state = self.state.load_full();
-        let incarnation = self.store.incarnation();
+        let incarnation = state.store.incarnation();
         let mut group = Group {
             facts: Overlay::new(state.snapshot.clone()),
             policy: Arc::clone(&state.policy),
-            head: self.store.head(),
+            head: state.store.head(),
             blocks: Vec::new(),
             once: BTreeMap::new(),
         };
+        drop(state);
         let previous = group.head;
         let mut done = Vec::new();
         for Job {
@@ -138,10 +155,10 @@ impl Writer {
         } else {
             self.commit(&previous, group)
         };
-        for (answer, staged) in done {
-            let told = committed.clone().map(|()| staged);
-            drop(answer.send(told));
+        if committed.is_err() {
+            answer(std::mem::take(&mut done), &committed);
         }
+        done
     }
 
     /// Places, writes and publishes a group.
@@ -162,11 +179,50 @@ impl Writer {
         }
         // The old snapshot is let go before the commit, so that its pages can be used again.
         let policy = Arc::clone(&group.policy);
-        self.store.append(&group.blocks)?;
+        let store = Arc::clone(&self.state.load().store);
+        store.append(&group.blocks)?;
         drop(group);
-        let snapshot = self.store.snapshot()?;
-        self.state.store(Arc::new(State { snapshot, policy }));
+        self.publish(store, policy)
+    }
+
+    fn publish(&self, store: Arc<Store>, policy: Arc<Policy>) -> Result<(), Error> {
+        let snapshot = store.snapshot()?;
+        self.state.store(Arc::new(State {
+            snapshot,
+            store,
+            policy,
+        }));
         Ok(())
+    }
+
+    /// Writes the file anew if that is due, so that what was erased is not on its free pages either. Who reads the old file reads
+    /// on; it goes when the last of them does.
+    fn scrub(&self) -> Result<(), Error> {
+        let state = self.state.load_full();
+        if state.store.scrub_due()?.is_none() {
+            return Ok(());
+        }
+        let undone = |error: crate::store::Error| {
+            let why = format!("it is erased, but the file could not be written anew: {error}");
+            Error::new(ErrorKind::Unavailable, "db/scrub-due", why)
+        };
+        let Some(new) = state.store.scrub().map_err(undone)? else {
+            return Ok(());
+        };
+        let new = Arc::new(new);
+        self.publish(Arc::clone(&new), Arc::clone(&state.policy))?;
+        Ok(new.can_append()?)
+    }
+}
+
+/// Whom to answer, and what was made.
+type Made = (SyncSender<Result<Done, Error>>, Done);
+
+/// Tells what was made, if what it waited for was done.
+fn answer(made: Vec<Made>, waited: &Result<(), Error>) {
+    for (answer, done) in made {
+        let told = waited.clone().map(|()| done);
+        drop(answer.send(told));
     }
 }
 
@@ -187,7 +243,29 @@ fn gather(first: Job, jobs: &Receiver<Job>, expected: usize) -> Vec<Job> {
     group
 }
 
+/// Sets apart what erases: it looks into the log, where what is before it in a group does not stand yet.
+fn apart(jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let mut groups: Vec<Vec<Job>> = Vec::new();
+    let mut is_open = false;
+    for job in jobs {
+        let erases = job.work.erases();
+        match groups.last_mut() {
+            Some(group) if is_open && !erases => group.push(job),
+            _ => groups.push(vec![job]),
+        }
+        is_open = !erases;
+    }
+    groups
+}
+
 impl Work {
+    fn erases(&self) -> bool {
+        match self {
+            Self::Transact(transaction) => transaction.parsed.erases(),
+            Self::Mint { .. } => false,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
@@ -229,7 +307,7 @@ impl Group {
                     flakes.sort();
                     let text = Digest(Sha256::digest(id.as_bytes()).into());
                     let id = id_of(auth, &random()?, &text);
-                    self.seal(auth, id, now_ms, flakes, incarnation)?;
+                    self.seal(auth, id, now_ms, flakes, &Erases::default(), incarnation)?;
                 }
                 Ok(Done::Granted(grant))
             }
@@ -244,9 +322,14 @@ impl Group {
                     .as_ref()
                     .map(|once| once.key(auth, transaction.text));
                 let made = match &key {
-                    Some(key) => key.block(&self.facts, now_ms)?,
-                    None => None,
+                    Some(key) => key.block(&self.facts, now_ms),
+                    None => Ok(None),
                 };
+                // Law 1: what is not judged again is told to no auth that may do nothing.
+                if !matches!(made, Ok(None)) && !writes.may_do_anything() {
+                    return Err(Error::denied("no role of this auth allows anything"));
+                }
+                let made = made?;
                 let mut receipt = if let Some(t) = made {
                     self.receipt(auth, t, &transaction, now_ms, budget)?
                 } else {
@@ -322,8 +405,10 @@ impl Group {
             mut said,
             ..
         } = transaction;
+        let since = Since { facts: &self.facts };
         let stage = Stage {
             facts: &self.facts,
+            history: &since,
             policy: &self.policy,
             auth,
             now_ms,
@@ -337,6 +422,7 @@ impl Group {
             name,
             is_root,
             warnings,
+            erases,
         } = stage.judge(&parsed)?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
@@ -350,12 +436,13 @@ impl Group {
                 why,
             ));
         }
-        flakes.sort();
         let id = match nonce {
             Some(nonce) => id_of(auth, &nonce.to_be_bytes(), &text),
             None => id_of(auth, &random()?, &text),
         };
-        let block = self.seal(auth, id, now_ms, flakes, incarnation)?;
+        let sealed = self.seal(auth, id, now_ms, flakes, &erases, incarnation)?;
+        let (block, erased) = (sealed.head(), sealed.commit.erasure.flakes.len());
+        let erased = u64::try_from(erased).ok();
         self.policy = policy;
         let receipt = Receipt {
             tempids,
@@ -367,6 +454,7 @@ impl Group {
             bytes,
             flakes: visible,
             warnings,
+            erased: erased.filter(|_| is_root && !erases.is_empty()),
             fuel: is_root.then(|| budget.spent()),
             is_repeat: false,
             authority: None,
@@ -383,11 +471,19 @@ impl Group {
         auth: SubjectId,
         id: Digest,
         now_ms: i64,
-        flakes: Vec<Flake>,
+        mut flakes: Vec<Flake>,
+        erases: &Erases,
         incarnation: Incarnation,
-    ) -> Result<Head, Error> {
+    ) -> Result<&Sealed, Error> {
         let secret = random()?;
         let t = self.head.t.next();
+        let erasing = Erasing {
+            facts: &self.facts,
+            schema: self.policy.schema(),
+            blocks: &self.blocks,
+            t,
+        };
+        let erasure = erasing.settle(&mut flakes, erases)?;
         let commit = Commit {
             t,
             instant_ms: now_ms,
@@ -395,14 +491,18 @@ impl Group {
             id,
             secret,
             flakes,
+            erasure,
         };
         let sealed = seal(incarnation, &self.head, commit)?;
         // What stands behind it in the group reads its header too.
         self.facts.apply(t, &header_flakes(&sealed));
         self.facts.apply(t, &sealed.commit.flakes);
         self.head = sealed.head();
+        let index = self.blocks.len();
         self.blocks.push(sealed);
-        Ok(self.head)
+        self.blocks
+            .get(index)
+            .ok_or_else(|| Error::internal("a block that was staged is gone"))
     }
 }
 

@@ -32,6 +32,7 @@ const PATTERN_NODES: usize = 32;
 pub(super) struct Compiled {
     pub(super) node: Node,
     pub(super) param_count: usize,
+    pub(super) node_count: usize,
     pub(super) reach: Reach,
     pub(super) reads: BTreeSet<PredicateId>,
     pub(super) calls: BTreeSet<SubjectId>,
@@ -78,6 +79,7 @@ fn compile_noting(
     let compiled = Compiled {
         node,
         param_count: params.len(),
+        node_count: compiler.nodes,
         reach: compiler.reach,
         reads: compiler.reads,
         calls: compiler.calls,

@@ -110,6 +110,11 @@ impl Function {
         &self.compiled.calls
     }
 
+    /// How many nodes it has, with all calls put in: what it took to compile.
+    pub fn node_count(&self) -> usize {
+        self.compiled.node_count
+    }
+
     /// How many parameters it has. A rule's function has none.
     pub fn param_count(&self) -> usize {
         self.compiled.param_count

@@ -11,8 +11,8 @@ use super::error::{Fault, Stop};
 use super::node::{Depth, Read, Step, Way};
 use super::value::Val;
 use crate::base::Budget;
-use crate::model::system::predicate::TAG_ID;
-use crate::model::{Bounds, Facts, SubjectId, ValueRef};
+use crate::model::system::{is_walked, predicate::TAG_ID};
+use crate::model::{Bounds, Facts, PredicateId, SubjectId, ValueRef};
 
 /// Facts, and what reading them is paid from.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ impl Reader<'_> {
         o: ValueRef<'_>,
         visit: &mut dyn FnMut(SubjectId) -> Result<ControlFlow<()>, Stop>,
     ) -> Result<(), Stop> {
-        self.budget.spend(1)?;
+        self.pay_for_finding(read.id)?;
         let mut ended = Ok(());
         self.facts.subjects(read.id, o, &mut |s| {
             let paid = self.budget.spend(1).map_err(Stop::from);
@@ -72,6 +72,16 @@ impl Reader<'_> {
             })
         })?;
         ended
+    }
+
+    /// A look-up is a step, and one for each block where all of them are looked at.
+    fn pay_for_finding(self, p: PredicateId) -> Result<(), Stop> {
+        let blocks = if is_walked(p) {
+            self.facts.basis().0
+        } else {
+            0
+        };
+        Ok(self.budget.spend(blocks.saturating_add(1))?)
     }
 
     /// The subject that a value identifies.
@@ -86,7 +96,7 @@ impl Reader<'_> {
 
     /// The greatest value of a predicate, whoever has it.
     pub(super) fn greatest(self, read: Read) -> Result<Val, Stop> {
-        self.budget.spend(1)?;
+        self.pay_for_finding(read.id)?;
         let mut greatest = None;
         let mut ended = Ok(());
         let all = Bounds {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::erasure::Erasure;
 use super::id::{PredicateId, SubjectId, T};
 use super::value::Value;
 
@@ -93,4 +94,6 @@ pub struct Commit {
     ///
     /// A retraction is of a fact that held before; an assertion of one that did not, or that this commit retracts.
     pub flakes: Vec<Flake>,
+    /// What it erases of earlier blocks and of its own.
+    pub erasure: Erasure,
 }

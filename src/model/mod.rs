@@ -4,6 +4,7 @@
 
 mod decimal;
 mod empty;
+mod erasure;
 mod error;
 mod facts;
 mod flake;
@@ -16,6 +17,7 @@ mod value;
 
 pub use decimal::{Decimal, DecimalRef, NoDecimal};
 pub use empty::Empty;
+pub use erasure::{Erased, Erasure, Reason};
 pub use error::Error;
 pub use facts::{Bounds, Direction, Fact, Facts, Visit};
 pub use flake::{Commit, Digest, Flake, Head, Incarnation, Op};

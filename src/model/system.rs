@@ -30,6 +30,13 @@ pub mod collection {
     pub const TOKEN: CollectionId = CollectionId::constant(10);
 }
 
+/// Whether what has a value of this predicate is found by looking at every block, for there is no index of it.
+/// Whoever looks pays for that.
+pub const fn is_walked(p: PredicateId) -> bool {
+    use predicate::{BLOCK_HASH, BLOCK_PREV_HASH, TX_AUTH, TX_ID};
+    matches!(p, BLOCK_HASH | BLOCK_PREV_HASH | TX_ID | TX_AUTH)
+}
+
 /// System predicates.
 #[allow(
     missing_docs,
@@ -51,6 +58,7 @@ pub mod predicate {
     pub const PREDICATE_INDEX: PredicateId = PredicateId(15);
     pub const PREDICATE_UPSERT: PredicateId = PredicateId(16);
     pub const PREDICATE_COMPONENT: PredicateId = PredicateId(17);
+    pub const PREDICATE_NO_HISTORY: PredicateId = PredicateId(18);
     pub const PREDICATE_RESTRICT_COLLECTION: PredicateId = PredicateId(19);
     pub const PREDICATE_SPEC: PredicateId = PredicateId(20);
     pub const PREDICATE_SPEC_DOC: PredicateId = PredicateId(23);

@@ -2,7 +2,7 @@
 //!
 //! 1. Root stays: its role, its rule, its auth's hold on the role, and the functions `true` and `false` (law 4).
 //! 2. A rule is whole: functions without parameters that compile, ops, and a target that exists (law 6).
-//! 3. What a rule uses is not taken away from under it.
+//! 3. What a rule or a spec uses is not taken away from under it.
 //! 4. `validAfter` only moves forward, `revoked` only becomes true, an effect is fixed when the rule is made.
 
 use std::collections::BTreeSet;

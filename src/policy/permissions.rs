@@ -37,6 +37,11 @@ impl Op {
         Self("token")
     }
 
+    /// Taking something away from every moment.
+    pub const fn erase() -> Self {
+        Self("erase")
+    }
+
     /// Looking into the decisions about an auth.
     pub const fn audit() -> Self {
         Self("audit")
@@ -328,6 +333,15 @@ impl Permissions {
     /// What a write may touch at all: whether any rule could allow a flake of `p`.
     pub fn could_write(&self, p: PredicateId) -> bool {
         self.is_root || !matches!(self.plan_of(p), Plan::Deny)
+    }
+
+    /// Whether any rule could allow the op at a subject of `c`.
+    pub fn could_reach(&self, c: CollectionId) -> bool {
+        if self.is_root {
+            return true;
+        }
+        let (denies, roles) = self.applying(|rule| rule.reaches_subjects(c));
+        !matches!(Plan::of(denies, roles), Plan::Deny)
     }
 
     /// What the context functions answer for this auth.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::permissions::{Permissions, Plan};
 use crate::base::Budget;
 use crate::lang::{Context, Reach};
-use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
+use crate::model::system::{USER_NUMBER_FIRST, collection, is_walked, predicate};
 use crate::model::{
     Bounds, CollectionId, Direction, Error, Fact, Facts, PredicateId, SubjectId, T, ValueRef, Visit,
 };
@@ -195,6 +195,14 @@ impl<'a> View<'a> {
         self.is_shown_by_law(fact)
     }
 
+    /// Where every block is looked at, that is paid; how many there are is no secret.
+    fn pay_for_finding(&self, p: PredicateId) -> Result<(), Error> {
+        if is_walked(p) {
+            self.budget.spend(self.facts.basis().0)?;
+        }
+        Ok(())
+    }
+
     /// Whether any fact of a subject passes the rules.
     fn shows_something_of(&self, target: SubjectId) -> Result<bool, Error> {
         if let Some(known) = self.targets.borrow().get(&target) {
@@ -343,6 +351,7 @@ impl Facts for View<'_> {
         o: ValueRef<'_>,
         visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        self.pay_for_finding(p)?;
         let mut failed = None;
         self.facts.subjects(p, o, &mut |s| match self.sees(Fact {
             s,
@@ -383,6 +392,7 @@ impl Facts for View<'_> {
     }
 
     fn range(&self, p: PredicateId, bounds: &Bounds, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.pay_for_finding(p)?;
         self.seen(|each| self.facts.range(p, bounds, each), visit)
     }
 

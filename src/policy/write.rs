@@ -35,6 +35,8 @@ pub enum Cause {
     MadeTag,
     /// A ref to a subject that is deleted: neither judged nor told.
     RefToDeleted,
+    /// A fact that is erased: judged by the op `erase` at its subject.
+    Erased,
     /// What a rename or a change of type writes anew: neither judged nor told, the rename or the change is.
     Followed,
     /// The request says it, and it changes nothing: judged where its author does not see so, and not in the commit.
@@ -129,7 +131,7 @@ pub fn judge_writes(
         let flake = &staged.flake;
         if matches!(
             staged.cause,
-            Cause::MadeTag | Cause::RefToDeleted | Cause::Followed
+            Cause::MadeTag | Cause::RefToDeleted | Cause::Followed | Cause::Erased
         ) || judge.ends_own_token(flake)?
             || (staged.cause == Cause::Unchanged && judge.shows(flake, sight)?)
         {
@@ -237,6 +239,10 @@ impl<'a> Judge<'a> {
                 self.allows(flake, self.before)?
             };
             if allowed {
+                // What is handed on is laid once more: where many ways lead up, that is most of the work.
+                if !without.is_empty() {
+                    self.pay_for_laying(of_parent.len())?;
+                }
                 laid.append(&mut of_parent);
                 laid.push(flake);
             }
@@ -257,9 +263,7 @@ impl<'a> Judge<'a> {
         while let Some(s) = waiting.pop() {
             let flakes = self.by_subject.get(&s).map_or(&[][..], Vec::as_slice);
             for flake in flakes {
-                self.budget
-                    .spend(LAID_STEPS)
-                    .map_err(crate::model::Error::from)?;
+                self.pay_for_laying(1)?;
                 if let Value::Ref(to) = &flake.o
                     && flake.op == Op::Assert
                     && self.made.contains(to)
@@ -271,6 +275,16 @@ impl<'a> Judge<'a> {
             laid.extend(flakes.iter().copied());
         }
         Ok(laid)
+    }
+
+    fn pay_for_laying(&self, flakes: usize) -> Result<(), Error> {
+        let steps = u64::try_from(flakes)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(LAID_STEPS);
+        Ok(self
+            .budget
+            .spend(steps)
+            .map_err(crate::model::Error::from)?)
     }
 
     fn allows(&self, flake: &Flake, facts: &dyn Facts) -> Result<bool, Error> {

@@ -18,8 +18,7 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 6] = [
-    (PredicateId(18), "_predicate/noHistory"),
+const NOT_YET: [(PredicateId, &str); 5] = [
     (PredicateId(27), "_predicate/fullText"),
     (predicate::AUTH_TYPE, "_auth/type"),
     (PredicateId(95), "_fn/language"),

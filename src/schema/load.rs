@@ -64,6 +64,8 @@ pub struct Predicate {
     pub component: bool,
     /// Whether a receipt warns of its use.
     pub deprecated: bool,
+    /// Whether a value that is retracted is erased.
+    pub no_history: bool,
     /// Whether its tags must exist before they are used.
     pub restrict_tag: bool,
     /// The name of the collection its refs must point into.
@@ -83,6 +85,11 @@ pub struct Predicate {
 }
 
 impl Predicate {
+    /// Whether what it said is erased when it holds no longer.
+    pub fn forgets(&self) -> bool {
+        self.no_history || self.sealed
+    }
+
     /// The name without its collection's.
     pub fn own_name(&self) -> &str {
         self.name
@@ -310,6 +317,7 @@ fn load_predicates(
                 component: flag(predicate::PREDICATE_COMPONENT),
                 deprecated: flag(predicate::PREDICATE_DEPRECATED),
                 restrict_tag: flag(predicate::PREDICATE_RESTRICT_TAG),
+                no_history: flag(predicate::PREDICATE_NO_HISTORY),
                 restrict_collection: text(&row, predicate::PREDICATE_RESTRICT_COLLECTION),
                 retract_duplicates: flag(predicate::PREDICATE_RETRACT_DUPLICATES),
                 spec: spec(

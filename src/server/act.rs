@@ -27,7 +27,7 @@ use super::request_id::RequestId;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
 use crate::db::{self, Folder, Session};
-use crate::wire::{NewKeys, Receipt, Token};
+use crate::wire::{NewKeys, Receipt, Stats, Token};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub(super) enum Action {
     Token,
     NewKeys,
     Command,
+    Stats,
     TestTransactWith,
     QueryWith,
 }
@@ -67,6 +68,7 @@ impl Action {
             "token" => Some(Self::Token),
             "new-keys" => Some(Self::NewKeys),
             "command" => Some(Self::Command),
+            "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
             _ => None,
@@ -75,7 +77,11 @@ impl Action {
 
     fn length(self) -> Length {
         match self {
-            Self::Query | Self::NewKeys | Self::TestTransactWith | Self::QueryWith => Length::Short,
+            Self::Query
+            | Self::NewKeys
+            | Self::Stats
+            | Self::TestTransactWith
+            | Self::QueryWith => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
             Self::Transact | Self::Token | Self::Command => Length::Long,
         }
@@ -170,7 +176,7 @@ async fn answer(
     request: Request,
     started: Duration,
 ) -> Result<Answered, Refused> {
-    let may_be_bodiless = action == Action::NewKeys;
+    let may_be_bodiless = matches!(action, Action::NewKeys | Action::Stats);
     match *request.method() {
         Method::POST => {}
         Method::GET if may_be_bodiless => {}
@@ -347,6 +353,17 @@ fn call(
             Ok(Answered {
                 auth,
                 body,
+                ..Answered::default()
+            })
+        }
+        Action::Stats => {
+            let stats = session.stats(text).map_err(Refusal::Db)?;
+            let block = Some(stats.block.0);
+            let body = serde_json::to_string(&Stats::from(stats)).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
+                block,
                 ..Answered::default()
             })
         }

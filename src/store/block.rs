@@ -1,26 +1,16 @@
-//! Blocks: a commit, sealed into the chain, and its bytes in the log.
+//! Blocks: a commit, sealed into the chain.
 //!
-//! 1. A block's hash covers the domain word, the incarnation, the hash before it, the header and the root.
-//! 2. The root is that of a Merkle tree in the shape of RFC 6962 over one leaf a flake.
-//! 3. A leaf hashes a salt and the flake in the log's own encoding; salts come from the block's secret, so that
-//!    a hash tells nothing of a flake that was erased.
+//! A block's hash covers the domain word, the incarnation, the hash before it, the header, the root over its flakes,
+//! and what it erases.
 //!
-//! Shape: docs/format.md, "The log" and "The chain".
+//! Shape: docs/format.md, "The chain".
 
-use sha2::{Digest as _, Sha256};
-
+use super::chain::{self, Parts};
 use super::error::Error;
-use super::key::{Reader, put_predicate, put_subject, put_value};
-use super::run::{put_front, take_front};
-use crate::base::limits::COMMIT_FLAKES_MAX;
-use crate::model::{Commit, Digest, Flake, Head, Incarnation, Op, SubjectId, T};
-
-const BLOCK_WORD: &[u8] = b"solon/block/1";
-const SECRET_WORD: &[u8] = b"solon/secret/1";
-const SALT_WORD: &[u8] = b"solon/salt/1";
-const LEAF: u8 = 0;
-const NODE: u8 = 1;
-const LOG_VERSION: u8 = 1;
+use crate::base::limits::{COMMIT_ERASED_MAX, COMMIT_FLAKES_MAX};
+use crate::model::{
+    Commit, Digest, Erased, Erasure, Flake, Head, Incarnation, Op, Reason, SubjectId, T,
+};
 
 /// A commit in its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +55,8 @@ pub struct Block {
 ///
 /// # Errors
 /// `Invalid` if the commit's `t` or instant does not follow, if its flakes are out of order, doubled, or more
-/// than `COMMIT_FLAKES_MAX`, or if a flake's subject is a block that is not there yet.
+/// than `COMMIT_FLAKES_MAX`, if a flake's subject is a block that is not there yet, or if what it erases is out of
+/// order, still to come, or more than `COMMIT_ERASED_MAX`.
 pub fn seal(incarnation: Incarnation, head: &Head, commit: Commit) -> Result<Sealed, Error> {
     check(head, &commit)?;
     let previous = head.hash;
@@ -78,191 +69,104 @@ pub fn seal(incarnation: Incarnation, head: &Head, commit: Commit) -> Result<Sea
 }
 
 fn check(head: &Head, commit: &Commit) -> Result<(), Error> {
-    if commit.t != head.t.next() || i64::try_from(commit.t.0).is_err() {
-        return Err(Error::invalid(format!(
-            "its t is {}, after {}",
-            commit.t.0, head.t.0
-        )));
-    }
-    if head.t != T(0) && commit.instant_ms < head.instant_ms {
-        return Err(Error::invalid("its instant is before the last block's"));
-    }
-    if commit.auth.block().is_some() {
-        return Err(Error::invalid("its auth is a block"));
-    }
-    if commit.flakes.len() > COMMIT_FLAKES_MAX {
+    let Commit { t, flakes, .. } = commit;
+    check_place(head, *t, commit.instant_ms, commit.auth)?;
+    if flakes.len() > COMMIT_FLAKES_MAX {
         return Err(Error::invalid(format!(
             "it has {} flakes, and {COMMIT_FLAKES_MAX} are allowed",
-            commit.flakes.len()
+            flakes.len()
         )));
     }
-    if !commit.flakes.is_sorted_by(|a, b| a < b) {
-        return Err(Error::invalid("its flakes are out of order or doubled"));
+    check_flakes(*t, flakes.iter())?;
+    check_erasure(*t, &commit.erasure)?;
+    let is_kept = |it: &&Erased| {
+        let index = usize::try_from(it.index).ok();
+        let flake = index.and_then(|index| flakes.get(index));
+        it.t == *t && flake.is_none_or(|flake| flake.op == Op::Assert)
+    };
+    if commit.erasure.flakes.iter().any(|it| is_kept(&it)) {
+        return Err(Error::invalid("it erases what it asserts"));
     }
-    let is_ahead = |flake: &Flake| flake.s.block().is_some_and(|t| t > commit.t || t == T(0));
-    if commit.flakes.iter().any(is_ahead) {
-        return Err(Error::invalid("a flake's subject is a block to come"));
+    Ok(())
+}
+
+/// Checks that a block may stand behind `head`.
+pub(super) fn check_place(
+    head: &Head,
+    t: T,
+    instant_ms: i64,
+    auth: SubjectId,
+) -> Result<(), Error> {
+    if t != head.t.next() || i64::try_from(t.0).is_err() {
+        return Err(Error::invalid(format!(
+            "its t is {}, after {}",
+            t.0, head.t.0
+        )));
+    }
+    if head.t != T(0) && instant_ms < head.instant_ms {
+        return Err(Error::invalid("its instant is before the last block's"));
+    }
+    if auth.block().is_some() {
+        return Err(Error::invalid("its auth is a block"));
+    }
+    Ok(())
+}
+
+/// Checks the flakes of a block, as far as they are there.
+pub(super) fn check_flakes<'f>(t: T, flakes: impl Iterator<Item = &'f Flake>) -> Result<(), Error> {
+    let mut last = None;
+    for flake in flakes {
+        if last.is_some_and(|last| last >= flake) {
+            return Err(Error::invalid("its flakes are out of order or doubled"));
+        }
+        if flake.s.block().is_some_and(|of| of > t || of == T(0)) {
+            return Err(Error::invalid("a flake's subject is a block to come"));
+        }
+        last = Some(flake);
+    }
+    Ok(())
+}
+
+/// Checks what a block erases, as far as the block itself tells.
+pub(super) fn check_erasure(t: T, erasure: &Erasure) -> Result<(), Error> {
+    let Erasure {
+        reason,
+        flakes,
+        next,
+    } = erasure;
+    if flakes.len() > COMMIT_ERASED_MAX {
+        return Err(Error::invalid(format!(
+            "it erases {} flakes, and {COMMIT_ERASED_MAX} are allowed",
+            flakes.len()
+        )));
+    }
+    if flakes.is_empty() && (!next.is_empty() || *reason != Reason::default()) {
+        return Err(Error::invalid("it erases nothing, and says why"));
+    }
+    if !flakes.is_sorted_by(|a, b| a < b) || !next.is_sorted_by(|a, b| a.0 < b.0) {
+        return Err(Error::invalid("what it erases is out of order or doubled"));
+    }
+    if flakes.iter().any(|it| it.t > t || it.t == T(0)) {
+        return Err(Error::invalid("it erases a flake of a block to come"));
     }
     Ok(())
 }
 
 /// The hash of the block that `commit` is after `previous`.
-pub(super) fn hash(incarnation: Incarnation, previous: Digest, commit: &Commit) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(BLOCK_WORD);
-    hasher.update(incarnation.0);
-    hasher.update(previous.0);
-    hasher.update(commit.t.0.to_be_bytes());
-    hasher.update(commit.instant_ms.to_be_bytes());
-    hasher.update(commit.auth.raw().to_be_bytes());
-    hasher.update(commit.id.0);
-    // So that a changed secret is found in a block without flakes too.
-    hasher.update(digest(&[SECRET_WORD, &commit.secret]));
-    hasher.update(count(commit).to_be_bytes());
-    hasher.update(root(leaves(commit)));
-    Digest(hasher.finalize().into())
-}
-
-fn count(commit: &Commit) -> u32 {
-    u32::try_from(commit.flakes.len()).unwrap_or(u32::MAX)
-}
-
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher.finalize().into()
-}
-
-/// One hash a flake. Two flakes share one salt hash, a half each.
-fn leaves(commit: &Commit) -> Vec<[u8; 32]> {
-    let mut leaves = Vec::with_capacity(commit.flakes.len());
-    let mut bytes = Vec::new();
-    for (pair, index) in commit.flakes.chunks(2).zip(0_u32..) {
-        let salts = digest(&[SALT_WORD, &commit.secret, &index.to_be_bytes()]);
-        for (flake, salt) in pair.iter().zip(salts.chunks(16)) {
-            bytes.clear();
-            put_flake(&mut bytes, flake);
-            leaves.push(digest(&[&[LEAF], salt, &bytes]));
-        }
-    }
-    leaves
-}
-
-/// The Merkle tree hash. Pairing neighbours and carrying an odd last one up gives the tree of RFC 6962.
-fn root(mut level: Vec<[u8; 32]>) -> [u8; 32] {
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => digest(&[&[NODE], left, right]),
-                [only] => *only,
-                _ => [0; 32],
-            })
-            .collect();
-    }
-    level.pop().unwrap_or_else(|| digest(&[]))
-}
-
-/// A flake in the log's own encoding.
-fn put_flake(out: &mut Vec<u8>, flake: &Flake) {
-    put_subject(out, flake.s);
-    put_predicate(out, flake.p);
-    put_value(out, flake.o.borrow());
-    out.push(u8::from(flake.op == Op::Assert));
-}
-
-fn take_flake(bytes: &[u8]) -> Result<Flake, Error> {
-    let mut reader = Reader::new(bytes);
-    let s = reader.subject()?;
-    let p = reader.predicate()?;
-    let o = super::key::whole_value(reader.key_value()?, &[])?;
-    let op = match reader.rest() {
-        [0] => Op::Retract,
-        [1] => Op::Assert,
-        _ => return Err(Error::corrupt("a flake's op is malformed")),
-    };
-    Ok(Flake { s, p, o, op })
-}
-
-/// The block's bytes in the log.
-pub(super) fn encode(sealed: &Sealed) -> Vec<u8> {
-    let commit = &sealed.commit;
-    let mut out = Vec::with_capacity(160 + commit.flakes.len() * 16);
-    out.push(LOG_VERSION);
-    out.extend_from_slice(&commit.instant_ms.to_be_bytes());
-    out.extend_from_slice(&commit.auth.raw().to_be_bytes());
-    out.extend_from_slice(&commit.id.0);
-    out.extend_from_slice(&commit.secret);
-    out.extend_from_slice(&sealed.previous.0);
-    out.extend_from_slice(&sealed.hash.0);
-    out.extend_from_slice(&count(commit).to_be_bytes());
-    let (mut last, mut next) = (Vec::new(), Vec::new());
-    for flake in &commit.flakes {
-        next.clear();
-        put_flake(&mut next, flake);
-        put_front(&mut out, &last, &next);
-        std::mem::swap(&mut last, &mut next);
-    }
-    out
-}
-
-/// The block's header, and what follows it: the secret and the flakes.
-fn take_header(t: T, bytes: &[u8]) -> Result<(Block, [u8; 16], Reader<'_>), Error> {
-    let mut reader = Reader::new(bytes);
-    if reader.byte()? != LOG_VERSION {
-        return Err(Error::corrupt(format!(
-            "block {} has an unknown version",
-            t.0
-        )));
-    }
-    let instant_ms = i64::from_be_bytes(reader.array()?);
-    let auth = SubjectId::from_raw(i64::from_be_bytes(reader.array()?))
-        .ok_or_else(|| Error::corrupt(format!("the auth of block {} is malformed", t.0)))?;
-    let id = Digest(reader.array()?);
-    let secret = reader.array()?;
-    let block = Block {
-        t,
-        instant_ms,
-        auth,
-        id,
-        previous: Digest(reader.array()?),
-        hash: Digest(reader.array()?),
-    };
-    Ok((block, secret, reader))
-}
-
-/// The header of the block with these bytes.
-pub(super) fn decode_header(t: T, bytes: &[u8]) -> Result<Block, Error> {
-    take_header(t, bytes).map(|(block, ..)| block)
-}
-
-/// The block with these bytes.
-pub(super) fn decode(t: T, bytes: &[u8]) -> Result<Sealed, Error> {
-    let (block, secret, mut reader) = take_header(t, bytes)?;
-    let count = u32::from_be_bytes(reader.array()?);
-    let mut flakes = Vec::new();
-    let mut flake = Vec::new();
-    for _ in 0..count {
-        take_front(&mut reader, &mut flake)?;
-        flakes.push(take_flake(&flake)?);
-    }
-    if !reader.is_empty() {
-        return Err(Error::corrupt(format!("block {} is too long", t.0)));
-    }
-    Ok(Sealed {
-        commit: Commit {
-            t,
-            instant_ms: block.instant_ms,
-            auth: block.auth,
-            id: block.id,
-            secret,
-            flakes,
+fn hash(incarnation: Incarnation, previous: Digest, commit: &Commit) -> Digest {
+    chain::hash(
+        incarnation,
+        previous,
+        &Parts {
+            t: commit.t,
+            instant_ms: commit.instant_ms,
+            auth: commit.auth,
+            id: commit.id,
+            secret_hash: chain::secret_hash(&commit.secret),
+            leaves: chain::leaves(&commit.secret, &commit.flakes),
+            erasure: &commit.erasure,
         },
-        previous: block.previous,
-        hash: block.hash,
-    })
+    )
 }
 
 #[cfg(test)]
@@ -296,36 +200,7 @@ mod tests {
                     op: Op::Assert,
                 })
                 .collect(),
-        }
-    }
-
-    /// RFC 6962, section 2.1, as it is written there.
-    fn rfc(leaves: &[[u8; 32]]) -> [u8; 32] {
-        match leaves {
-            [] => digest(&[]),
-            [leaf] => *leaf,
-            _ => {
-                let split = leaves.len().next_power_of_two() / 2;
-                digest(&[&[1], &rfc(&leaves[..split]), &rfc(&leaves[split..])])
-            }
-        }
-    }
-
-    #[test]
-    fn the_root_is_that_of_rfc_6962() {
-        for count in 0..40 {
-            let leaves = leaves(&commit(count));
-            assert_eq!(root(leaves.clone()), rfc(&leaves));
-        }
-    }
-
-    #[test]
-    fn a_block_is_read_as_it_was_written() {
-        let sealed = seal(INCARNATION, &genesis(), commit(9)).unwrap();
-        let bytes = encode(&sealed);
-        assert_eq!(decode(T(1), &bytes).unwrap(), sealed);
-        for end in 0..bytes.len() {
-            assert!(decode(T(1), &bytes[..end]).is_err());
+            erasure: Erasure::default(),
         }
     }
 
@@ -365,6 +240,59 @@ mod tests {
         assert!(check(&genesis(), &commit(most + 1)).is_err());
     }
 
+    fn erasing(count: usize) -> Commit {
+        let flakes = (0..count).map(|index| Erased {
+            t: T(1),
+            index: u32::try_from(index).unwrap(),
+        });
+        let mut commit = commit(3);
+        commit.t = T(2);
+        commit.erasure.flakes = flakes.collect();
+        commit
+    }
+
+    #[test]
+    fn a_commit_may_erase_as_many_flakes_as_the_limit_and_no_more() {
+        let head = Head {
+            t: T(1),
+            ..genesis()
+        };
+        assert!(check(&head, &erasing(COMMIT_ERASED_MAX)).is_ok());
+        assert!(check(&head, &erasing(COMMIT_ERASED_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn what_is_erased_stands_in_order_and_was_there() {
+        let head = Head {
+            t: T(1),
+            ..genesis()
+        };
+        let is_refused = |change: fn(&mut Commit)| {
+            let mut commit = erasing(2);
+            change(&mut commit);
+            matches!(seal(INCARNATION, &head, commit), Err(Error::Invalid { .. }))
+        };
+        assert!(!is_refused(|_| {}));
+        assert!(!is_refused(|it| {
+            it.flakes[2].op = Op::Retract;
+            it.erasure.flakes.push(Erased { t: T(2), index: 2 });
+        }));
+        assert!(is_refused(|it| it.erasure.flakes.reverse()));
+        assert!(is_refused(|it| it.erasure.flakes[1].index = 0));
+        assert!(is_refused(|it| it.erasure.flakes[1].t = T(3)));
+        assert!(is_refused(|it| it.erasure.flakes[0].t = T(0)));
+        // What it asserts, or has not at all.
+        assert!(is_refused(|it| it.erasure.flakes[1].t = T(2)));
+        assert!(is_refused(|it| {
+            it.erasure.flakes.push(Erased { t: T(2), index: 3 });
+        }));
+        assert!(!is_refused(|it| it.erasure.flakes.clear()));
+        assert!(is_refused(|it| {
+            it.erasure.flakes.clear();
+            it.erasure.reason = Reason::Asked;
+        }));
+    }
+
     #[test]
     fn the_hash_covers_everything() {
         let hash = |incarnation: Incarnation, change: fn(&mut Commit)| {
@@ -386,6 +314,16 @@ mod tests {
             hash(INCARNATION, |it| {
                 it.flakes.clear();
                 it.secret = [0; 16];
+            }),
+            hash(INCARNATION, |it| it.erasure = erasing(1).erasure),
+            hash(INCARNATION, |it| it.erasure = erasing(2).erasure),
+            hash(INCARNATION, |it| {
+                it.erasure = erasing(2).erasure;
+                it.erasure.reason = Reason::Asked;
+            }),
+            hash(INCARNATION, |it| {
+                it.erasure = erasing(2).erasure;
+                it.erasure.next = vec![(CollectionId::new(20).unwrap(), 4)];
             }),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();

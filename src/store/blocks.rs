@@ -7,8 +7,9 @@
 
 use std::ops::{Bound, ControlFlow, RangeBounds};
 
-use super::block::{Block, Sealed, decode_header};
+use super::block::{Block, Sealed};
 use super::error::Error;
+use super::logged::decode_header;
 use super::row::Table;
 use super::table::log_key;
 use crate::model::system::predicate;

@@ -72,6 +72,12 @@ impl From<Error> for model::Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
 impl From<redb::StorageError> for Error {
     fn from(error: redb::StorageError) -> Self {
         match error {

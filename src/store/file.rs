@@ -6,14 +6,14 @@
 //!    answer `Unavailable` until the store is opened again.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::path::Path;
+use std::fs::{File, Metadata, OpenOptions};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction};
 
-use super::append;
+use super::append::{self, Blocks};
 use super::block::Sealed;
 use super::disk::{Failure, Latched};
 use super::error::Error;
@@ -27,6 +27,8 @@ pub struct Store {
     incarnation: Incarnation,
     database: Database,
     failure: Failure,
+    /// Where the file is, if it is one.
+    path: Option<PathBuf>,
     newest: Mutex<Snapshot>,
     writer: Mutex<Writer>,
 }
@@ -53,21 +55,31 @@ impl Store {
     /// `Exists` if the file holds a database, `NotOurs` if it holds anything else, `InUse`, `Unavailable`.
     pub fn create(path: impl AsRef<Path>, incarnation: Incarnation) -> Result<Self, Error> {
         let path = path.as_ref();
-        let store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
+        let mut store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
         sync_name(path)?;
+        store.path = Some(path.canonicalize()?);
         Ok(store)
     }
 
-    /// Opens the store at `path`.
+    /// Opens the store at `path`, and leaves it as it is.
     ///
     /// # Errors
     /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let backend = file(path.as_ref(), Missing::Refused)?;
-        if backend.len().map_err(io_error)? == 0 {
+    pub fn open_as_it_is(path: impl AsRef<Path>) -> Result<Self, Error> {
+        // Through a link, so that the file that is written anew takes the place of the right one.
+        let path = path.as_ref().canonicalize()?;
+        let file = open_file(&path, Missing::Refused)?;
+        let opened = file.metadata()?;
+        if opened.len() == 0 {
             return Err(Error::NotOurs);
         }
-        Self::open_on(backend)
+        let mut store = Self::open_on(FileBackend::new(file)?)?;
+        // Who had it open may have written it anew between our opening and our locking it.
+        if !is_still(&path, &opened)? {
+            return Err(Error::InUse);
+        }
+        store.path = Some(path);
+        Ok(store)
     }
 
     /// [`Store::create`] on something that is not a file.
@@ -97,7 +109,7 @@ impl Store {
         Self::of(database, failure)
     }
 
-    /// [`Store::open`] on something that is not a file.
+    /// [`Store::open_as_it_is`] on something that is not a file.
     pub fn open_on(backend: impl StorageBackend) -> Result<Self, Error> {
         let failure = Failure::default();
         let database = database(backend, &failure)?;
@@ -118,6 +130,7 @@ impl Store {
             incarnation,
             database,
             failure,
+            path: None,
             newest: Mutex::new(newest),
             writer: Mutex::new(writer),
         })
@@ -149,6 +162,38 @@ impl Store {
         }
     }
 
+    /// Where the file is, if the store is on one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Does what puts `new` in this store's place, and takes nothing more if that is done.
+    pub(super) fn give_way(
+        &self,
+        new: &Self,
+        take_place: impl FnOnce() -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        if let Some(why) = &writer.poison {
+            return Err(Error::unavailable(why.clone()));
+        }
+        if writer.head != new.head() {
+            return Err(Error::unavailable("a block came while it was written anew"));
+        }
+        take_place()?;
+        writer.poison = Some("the file was written anew, and this is the old one".to_owned());
+        Ok(())
+    }
+
+    /// The store with its file's new name; if that cannot be made durable, it takes no blocks.
+    pub(super) fn named(mut self, path: &Path) -> Self {
+        self.path = Some(path.to_owned());
+        if let Err(error) = sync_name(path) {
+            lock(&self.writer).poison = Some(format!("the file's name is not durable: {error}"));
+        }
+        self
+    }
+
     /// Appends consecutive blocks in one durable transaction: all of them or none.
     ///
     /// # Errors
@@ -163,6 +208,22 @@ impl Store {
         if blocks.is_empty() {
             return Ok(());
         }
+        self.write(&mut writer, head, Blocks::New(blocks))
+    }
+
+    /// Appends blocks out of another log, whose chain was checked.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub(super) fn fill(&self, blocks: Blocks<'_>) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        match blocks.head() {
+            Some(head) => self.write(&mut writer, head, blocks),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, head: Head, blocks: Blocks<'_>) -> Result<(), Error> {
         match self.commit(blocks) {
             Ok(newest) => {
                 writer.head = head;
@@ -177,7 +238,19 @@ impl Store {
         }
     }
 
-    fn commit(&self, blocks: &[Sealed]) -> Result<Snapshot, Error> {
+    /// Writes a row of the log as no commit would.
+    #[cfg(test)]
+    pub(super) fn forge(&self, t: crate::model::T, bytes: &[u8]) {
+        let transaction = begin(&self.database).unwrap();
+        let mut log = transaction.open_table(LOG).unwrap();
+        let key = super::table::log_key(t);
+        log.insert(key.as_slice(), bytes).unwrap();
+        drop(log);
+        transaction.commit().unwrap();
+        *lock(&self.newest) = Snapshot::new(&self.database.begin_read().unwrap()).unwrap();
+    }
+
+    fn commit(&self, blocks: Blocks<'_>) -> Result<Snapshot, Error> {
         let transaction = begin(&self.database)?;
         append::append(&transaction, blocks)?;
         transaction.commit()?;
@@ -225,14 +298,31 @@ enum Missing {
 }
 
 fn file(path: &Path, missing: Missing) -> Result<FileBackend, Error> {
-    let file = OpenOptions::new()
+    Ok(FileBackend::new(open_file(path, missing)?)?)
+}
+
+fn open_file(path: &Path, missing: Missing) -> std::io::Result<File> {
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(missing == Missing::Created)
         .truncate(false)
         .open(path)
-        .map_err(io_error)?;
-    Ok(FileBackend::new(file)?)
+}
+
+/// Whether the path still names the file that was opened.
+fn is_still(path: &Path, opened: &Metadata) -> std::io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let there = std::fs::metadata(path)?;
+        Ok((there.dev(), there.ino()) == (opened.dev(), opened.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = opened;
+        path.try_exists()
+    }
 }
 
 /// Makes the name of a new file as durable as its content.
@@ -240,18 +330,12 @@ fn sync_name(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-        std::fs::File::open(directory.unwrap_or(Path::new(".")))
-            .and_then(|directory| directory.sync_all())
-            .map_err(io_error)?;
+        File::open(directory.unwrap_or(Path::new(".")))
+            .and_then(|directory| directory.sync_all())?;
     }
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands on")]
-fn io_error(error: std::io::Error) -> Error {
-    Error::unavailable(error.to_string())
 }
 
 fn check_meta(database: &Database) -> Result<Incarnation, Error> {

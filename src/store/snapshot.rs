@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::block::{self, Block, Sealed};
+use super::block::{Block, Sealed};
 use super::blocks::{Blocks, is_of_blocks};
 use super::error::Error;
 use super::key::{
     KeyValue, Reader, cut, cut_text, put_collection, put_place, put_predicate, text_of, whole_value,
 };
+use super::logged::{Logged, decode_header};
 use super::row::{
     Table, Teller, end_of, find, find_value, rows_of, tell_all, visit_group, visit_row,
     visit_values,
@@ -87,11 +88,16 @@ impl Snapshot {
         self.blocks().get(t)
     }
 
-    /// A block as it was appended, if there is one with this number.
+    /// A block as it was appended, if there is one with this number; without the flakes that were erased since, and
+    /// then without its secret.
     pub fn log(&self, t: T) -> Result<Option<Sealed>, Error> {
+        Ok(self.logged(t)?.map(Logged::into_sealed))
+    }
+
+    pub(super) fn logged(&self, t: T) -> Result<Option<Logged>, Error> {
         match self.0.log.get(log_key(t).as_slice())? {
             None => Ok(None),
-            Some(bytes) => block::decode(t, bytes.value()).map(Some),
+            Some(bytes) => Logged::decode(t, bytes.value()).map(Some),
         }
     }
 
@@ -331,7 +337,7 @@ fn head(log: &Table) -> Result<Head, Error> {
     };
     let (key, bytes) = row?;
     let t = T(u64::from_be_bytes(Reader::new(key.value()).array()?));
-    let block = block::decode_header(t, bytes.value())?;
+    let block = decode_header(t, bytes.value())?;
     Ok(Head {
         t,
         hash: block.hash,

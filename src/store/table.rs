@@ -32,6 +32,8 @@ pub(super) const META: Definition = TableDefinition::new("meta");
 pub(super) const META_FORMAT: &[u8] = b"format";
 /// The key of the incarnation in `meta`.
 pub(super) const META_INCARNATION: &[u8] = b"incarnation";
+/// The key of the newest block whose erasure the file's free pages still tell, in `meta`.
+pub(super) const META_SCRUB: &[u8] = b"scrub";
 /// What the keys of the next numbers in `meta` begin with.
 pub(super) const META_NEXT: &[u8] = b"next/";
 

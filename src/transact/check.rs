@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::erased::Erases;
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use super::named::{Named, NamedValues};
@@ -36,6 +37,8 @@ pub struct Checked {
     pub policy: Option<Arc<Policy>>,
     /// What its author should know of.
     pub warnings: Vec<Warning>,
+    /// What is erased from every moment.
+    pub erases: Erases,
 }
 
 /// What a bearer can never write is refused before any fact is read.
@@ -142,6 +145,7 @@ pub(super) fn checked(followed: Followed, t: T, ground: &Ground<'_>) -> Result<C
         tempids,
         policy: new_policy,
         warnings: Vec::new(),
+        erases: Erases::default(),
     })
 }
 

@@ -55,6 +55,9 @@ pub enum Problem {
     /// The author may not write this.
     #[error("{0}")]
     Denied(Arc<str>),
+    /// The author may not do this at this subject.
+    #[error("{0}")]
+    NotAllowed(String),
     /// A value that names at most one subject names another.
     #[error("a value of the unique predicate `{0}` is taken")]
     Unique(Arc<str>),

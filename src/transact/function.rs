@@ -2,18 +2,26 @@
 //!
 //! 1. They read through the author's own view, and so does what they call: what is hidden is absent.
 //! 2. They are asked on the state before the transaction; a subject that it makes has no facts there.
-//! 3. `rand` and `uuid` come from the author, the block, its instant and the place in the request, so the same
+//! 3. What they cost is paid: to compile a text as well, for each text may be another. What they give is bounded in
+//!    number and in bytes, so that a short request makes no long one.
+//! 4. `rand` and `uuid` come from the author, the block, its instant and the place in the request, so the same
 //!    request on the same state gives the same.
 
 use std::collections::HashMap;
 
 use super::error::{Error, Problem};
 use super::ground::Ground;
-use crate::base::limits::COMMIT_FLAKES_MAX;
+use crate::base::limits::{COMMIT_FLAKES_MAX, FUNCTION_VALUE_BYTES_MAX};
 use crate::lang::{Context, Function, Previous, Seed, Stop, Val};
 use crate::model::{Facts, SubjectId};
 use crate::query::{Json, Pointer};
 use crate::schema::Predicate;
+
+/// What to compile one node costs, in steps. A pattern counts for many nodes.
+const STEPS_A_NODE: usize = 50;
+
+/// How many texts are kept compiled at one time: one with a pattern can take a quarter of a megabyte.
+const KEPT_MAX: usize = 64;
 
 /// Whether a value is a function to evaluate.
 pub(super) fn is_function(json: &Json) -> bool {
@@ -25,8 +33,9 @@ pub(super) struct Evaluator<'a> {
     ground: &'a Ground<'a>,
     /// Compiled texts: a list often has one text many times.
     compiled: HashMap<String, Function>,
-    /// How many values were made.
+    /// How many values were made, and their bytes.
     made: usize,
+    bytes: usize,
 }
 
 impl<'a> Evaluator<'a> {
@@ -35,6 +44,7 @@ impl<'a> Evaluator<'a> {
             ground,
             compiled: HashMap::new(),
             made: 0,
+            bytes: 0,
         }
     }
 
@@ -88,19 +98,26 @@ impl<'a> Evaluator<'a> {
 
     /// More than a commit may hold is enough to be refused.
     fn bounded(&mut self, value: &Val, at: &Pointer) -> Result<(), Error> {
-        let count = match value {
-            Val::Set(set) => set.len(),
-            Val::List(list) => list.len(),
-            _ => 1,
+        let mut add = |value: &Val| {
+            self.made = self.made.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(bytes(value));
         };
-        self.made = self.made.saturating_add(count);
-        if self.made <= COMMIT_FLAKES_MAX {
-            return Ok(());
+        match value {
+            Val::Set(set) => set.iter().for_each(&mut add),
+            Val::List(list) => list.iter().for_each(&mut add),
+            one => add(one),
         }
-        let problem = Problem::Limit {
-            what: "values",
-            max: COMMIT_FLAKES_MAX,
+        let (what, max) = if self.made > COMMIT_FLAKES_MAX {
+            ("values", COMMIT_FLAKES_MAX)
+        } else if self.bytes > FUNCTION_VALUE_BYTES_MAX {
+            (
+                "bytes of values that functions give",
+                FUNCTION_VALUE_BYTES_MAX,
+            )
+        } else {
+            return Ok(());
         };
+        let problem = Problem::Limit { what, max };
         Err(Error {
             at: Some(at.clone()),
             problem,
@@ -115,6 +132,15 @@ impl<'a> Evaluator<'a> {
                 at: Some(at.clone()),
                 problem: Problem::Function(error),
             })?;
+            let steps = made.node_count().saturating_mul(STEPS_A_NODE);
+            let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+            self.ground
+                .budget
+                .spend(steps)
+                .map_err(crate::model::Error::from)?;
+            if self.compiled.len() >= KEPT_MAX {
+                self.compiled.clear();
+            }
             self.compiled.insert(code.to_owned(), made);
         }
         self.compiled
@@ -130,6 +156,15 @@ impl<'a> Evaluator<'a> {
             &ground.now_ms.to_be_bytes(),
             place.as_bytes(),
         ])
+    }
+}
+
+/// About what a value takes.
+fn bytes(value: &Val) -> usize {
+    match value {
+        Val::String(text) => text.len(),
+        Val::Decimal(it) => it.borrow().digit_count(),
+        _ => 0,
     }
 }
 

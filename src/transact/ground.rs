@@ -2,7 +2,7 @@
 
 use crate::base::Budget;
 use crate::model::Facts;
-use crate::policy::{Permissions, Policy, View};
+use crate::policy::{History, Permissions, Policy, View};
 
 /// The state a transaction stands on, and who makes it.
 #[expect(
@@ -18,6 +18,8 @@ pub struct Ground<'a> {
     pub writes: &'a Permissions,
     /// What the author may see of the state.
     pub sight: &'a View<'a>,
+    /// What was true before.
+    pub history: &'a dyn History,
     /// The block's instant, Unix milliseconds.
     pub now_ms: i64,
     /// The steps the transaction may take.

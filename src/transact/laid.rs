@@ -5,21 +5,23 @@
 //!    not make true.
 //! 2. They are of the next block: their `t` follows the newest.
 //! 3. What follows from a rename is laid with them, as far as it is not among them; texts in them have the new names.
-//! 4. A flake of a subject that exists is of one that the author sees; any other subject is new.
+//! 4. A flake of a subject that exists is of one that the author sees; any other subject is new. So is a tag: where a
+//!    transaction names one, and so tells its author nothing, a flake has its number, which anyone can count up to.
 //!
 //! Shape: an array of `[s, p, o, t, op, null]`, as receipts have them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Checked, checked};
 use super::error::{Error, Problem};
 use super::followed::followed;
 use super::ground::Ground;
+use super::resolved::numbered;
 use super::rewrite::Said;
 use super::staged::{Laid, laid};
 use crate::base::limits::COMMIT_FLAKES_MAX;
-use crate::model::system::{collection, predicate};
-use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
+use crate::model::system::{collection, first_number, predicate};
+use crate::model::{CollectionId, Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::query::{Json, Pointer, value_of};
 use crate::schema::Predicate;
 
@@ -53,7 +55,8 @@ pub fn lay(flakes: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Checked, 
         .iter()
         .filter_map(|(flake, _)| flake.o.borrow().as_ref())
         .collect();
-    let next_tag = ground.before.next_number(collection::TAG)?;
+    let next_tag = next_number(collection::TAG, ground)?;
+    check_tags(&read, next_tag, ground)?;
     let list = read.into_iter().map(|(flake, at)| Laid {
         // A tag that is used is judged with what uses it, as one that is made by use.
         is_made_tag: flake.p == predicate::TAG_ID
@@ -132,8 +135,11 @@ fn check_subjects(flakes: &[(Flake, Pointer)], ground: &Ground<'_>) -> Result<()
         if known.contains(&s) {
             continue;
         }
-        let is_new = s == next || s.number() >= ground.before.next_number(s.collection())?;
-        if !is_new && !ground.sight.exists(s)? {
+        if s == next {
+            // A transaction is there whether something is said of it or not.
+        } else if s.number() >= next_number(s.collection(), ground)? {
+            numbered(s.collection(), s.number(), &at.index(0))?;
+        } else if !ground.sight.exists(s)? {
             return Err(absent(&at.index(0)));
         }
         known.insert(s);
@@ -142,14 +148,58 @@ fn check_subjects(flakes: &[(Flake, Pointer)], ground: &Ground<'_>) -> Result<()
         let Some(to) = flake.o.borrow().as_ref() else {
             continue;
         };
-        // Tags are looked up with the eyes of root, as everywhere where one writes.
-        let is_there = known.contains(&to)
-            || (to.collection() == collection::TAG && ground.before.exists(to)?)
-            || ground.sight.exists(to)?;
-        if !is_there {
+        if !known.contains(&to) && !ground.sight.exists(to)? {
             return Err(absent(&at.index(2)));
         }
         known.insert(to);
+    }
+    Ok(())
+}
+
+/// The first number that no subject of a collection has.
+fn next_number(c: CollectionId, ground: &Ground<'_>) -> Result<u64, Error> {
+    Ok(ground.before.next_number(c)?.max(first_number(c)))
+}
+
+/// A tag is one of the predicate it stands under, and was there before if the predicate is `restrictTag`.
+fn check_tags(
+    flakes: &[(Flake, Pointer)],
+    next_tag: u64,
+    ground: &Ground<'_>,
+) -> Result<(), Error> {
+    let ids = flakes
+        .iter()
+        .filter(|(flake, _)| flake.p == predicate::TAG_ID);
+    let made: BTreeMap<SubjectId, &Value> = ids.map(|(flake, _)| (flake.s, &flake.o)).collect();
+    for (flake, at) in flakes {
+        let Some(tag) = flake.o.borrow().as_ref() else {
+            continue;
+        };
+        let Some(it) = ground.policy.schema().predicate(flake.p) else {
+            continue;
+        };
+        if it.value_type != ValueType::Tag {
+            continue;
+        }
+        let is_new = tag.number() >= next_tag;
+        let id = match made.get(&tag) {
+            Some(id) if is_new => Some((*id).clone()),
+            _ => ground.before.value_list(tag, predicate::TAG_ID)?.pop(),
+        };
+        let parts = match &id {
+            Some(Value::String(id)) => id.split_once(':'),
+            _ => None,
+        };
+        let schema = ground.policy.schema();
+        let is_own = parts.is_some_and(|(of, own)| {
+            let named = schema.predicate_named(of).map(|it| it.id);
+            // Where the predicate is renamed among the flakes, a new tag has the name that it gets.
+            !own.is_empty() && (named == Some(it.id) || (is_new && named.is_none()))
+        });
+        if !is_own || (is_new && it.restrict_tag) {
+            let why = format!("this is no tag of `{}`", it.name);
+            return Err(Error::invalid(&at.index(2), why));
+        }
     }
     Ok(())
 }

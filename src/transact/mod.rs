@@ -9,6 +9,8 @@
 //! author's own view: what is hidden reads as what is absent.
 
 mod check;
+mod erase;
+mod erased;
 mod error;
 mod followed;
 mod function;
@@ -26,6 +28,7 @@ mod transaction;
 mod warning;
 
 pub use check::Checked;
+pub use erased::Erases;
 pub use error::{Error, Problem, SpecKind};
 pub use ground::Ground;
 pub use laid::lay;

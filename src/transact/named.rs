@@ -117,7 +117,7 @@ impl<'s> Namer<'s> {
             action,
             fields,
         } = item;
-        let (id, collection) = self.id(id, &at)?;
+        let (id, collection) = self.id(id, action, &at)?;
         let index = self.named.items.len();
         self.named.items.push(NamedItem {
             at: at.clone(),
@@ -136,7 +136,12 @@ impl<'s> Namer<'s> {
         Ok(index)
     }
 
-    fn id(&mut self, id: ParsedId, at: &Pointer) -> Result<(NamedId<'s>, CollectionId), Error> {
+    fn id(
+        &mut self,
+        id: ParsedId,
+        action: Action,
+        at: &Pointer,
+    ) -> Result<(NamedId<'s>, CollectionId), Error> {
         let at_id = at.key("_id");
         let (id, collection) = match id {
             ParsedId::Temp(text) => {
@@ -163,7 +168,8 @@ impl<'s> Namer<'s> {
                 (NamedId::Tuple(it, value), it.collection)
             }
         };
-        if collection == CollectionId::TX && !matches!(id, NamedId::Temp(_)) {
+        let is_own = matches!(id, NamedId::Temp(_));
+        if collection == CollectionId::TX && !is_own && action != Action::Erase {
             let why = "a transaction can say something of itself alone, as `\"_id\": \"_tx\"`";
             return Err(Error::invalid(&at_id, why));
         }
@@ -281,13 +287,18 @@ impl<'s> Namer<'s> {
         for (at, json) in list {
             let value = match json {
                 Json::Object(_) if it.value_type == ValueType::Ref => {
-                    if action == Action::Delete {
+                    if action != Action::Write {
                         return Err(Error::shape(
                             &at,
-                            "nothing can be nested in what is deleted",
+                            "nothing can be nested in what is deleted or erased",
                         ));
                     }
-                    NamedValue::Item(self.add(item(json, at.clone())?)?)
+                    let nested = item(json, at.clone())?;
+                    if nested.action == Action::Erase {
+                        let why = "what is erased is not nested in what is written";
+                        return Err(Error::invalid(&at, why));
+                    }
+                    NamedValue::Item(self.add(nested)?)
                 }
                 json => NamedValue::Json(json),
             };

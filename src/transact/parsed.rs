@@ -47,6 +47,8 @@ pub(super) enum Action {
     Write,
     /// Retracts them, or the whole subject.
     Delete,
+    /// Erases them, or the whole subject, from every moment.
+    Erase,
 }
 
 impl ParsedItem {
@@ -97,7 +99,21 @@ pub fn parse_json(json: Json, at: &Pointer) -> Result<Parsed, Error> {
         .enumerate()
         .map(|(index, json)| item(json, at.index(index)))
         .collect::<Result<Vec<_>, Error>>()?;
-    Ok(Parsed { items })
+    let parsed = Parsed { items };
+    if parsed.erases()
+        && let Some(other) = parsed.items.iter().find(|it| it.action != Action::Erase)
+    {
+        let why = "a transaction that erases does nothing else";
+        return Err(Error::invalid(&other.at, why));
+    }
+    Ok(parsed)
+}
+
+impl Parsed {
+    /// Whether it erases, and so does nothing else.
+    pub fn erases(&self) -> bool {
+        self.items.iter().any(|it| it.action == Action::Erase)
+    }
 }
 
 /// Checks the shape of one item.
@@ -121,10 +137,10 @@ pub(super) fn item(json: Json, at: Pointer) -> Result<ParsedItem, Error> {
     if fields.is_empty() && action == Action::Write {
         return Err(Error::shape(&at, "an item needs at least one predicate"));
     }
-    if action == Action::Delete && matches!(id, ParsedId::Temp(_)) {
+    if action != Action::Write && matches!(id, ParsedId::Temp(_)) {
         return Err(Error::shape(
             &at.key("_id"),
-            "a tempid names nothing that could be deleted",
+            "a tempid names nothing that could be deleted or erased",
         ));
     }
     Ok(ParsedItem {
@@ -159,9 +175,10 @@ fn parse_action(json: &Json, at: &Pointer) -> Result<Action, Error> {
         Json::String(text) => match text.as_str() {
             "add" | "insert" | "update" | "upsert" => Ok(Action::Write),
             "delete" => Ok(Action::Delete),
+            "erase" => Ok(Action::Erase),
             _ => Err(Error::shape(
                 at,
-                "an `_action` is add, insert, update, upsert or delete",
+                "an `_action` is add, insert, update, upsert, delete or erase",
             )),
         },
         _ => Err(Error::shape(at, "an `_action` is a text")),

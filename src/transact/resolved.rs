@@ -173,20 +173,7 @@ impl<'s> Resolver<'_, 's> {
             None => self.before.next_number(c)?.max(first_number(c)),
         };
         self.next.insert(c, number.saturating_add(1));
-        let limit = |what, max| Error {
-            at: Some(at.clone()),
-            problem: Problem::Limit { what, max },
-        };
-        if c == collection::COLLECTION && number > u64::from(COLLECTION_ID_MAX) {
-            return Err(limit("collections", usize::from(COLLECTION_ID_MAX)));
-        }
-        if c == collection::PREDICATE && u32::try_from(number).is_err() {
-            return Err(limit(
-                "predicates",
-                usize::try_from(u32::MAX).unwrap_or(usize::MAX),
-            ));
-        }
-        SubjectId::new(c, number).ok_or_else(|| limit("subjects of one collection", 1 << 44))
+        numbered(c, number, at)
     }
 
     fn seen(&self, s: SubjectId) -> Result<Option<SubjectId>, Error> {
@@ -393,6 +380,24 @@ impl<'s> Resolver<'_, 's> {
         self.made.push((s, id));
         Ok(ResolvedValue::Ref(s))
     }
+}
+
+/// The subject of a collection with this number, if it may have so many.
+pub(super) fn numbered(c: CollectionId, number: u64, at: &Pointer) -> Result<SubjectId, Error> {
+    let limit = |what, max| Error {
+        at: Some(at.clone()),
+        problem: Problem::Limit { what, max },
+    };
+    if c == collection::COLLECTION && number > u64::from(COLLECTION_ID_MAX) {
+        return Err(limit("collections", usize::from(COLLECTION_ID_MAX)));
+    }
+    if c == collection::PREDICATE && u32::try_from(number).is_err() {
+        return Err(limit(
+            "predicates",
+            usize::try_from(u32::MAX).unwrap_or(usize::MAX),
+        ));
+    }
+    SubjectId::new(c, number).ok_or_else(|| limit("subjects of one collection", 1 << 44))
 }
 
 /// What a query says of an identity, said of a transaction.

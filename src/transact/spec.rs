@@ -6,17 +6,22 @@
 //!    transaction touches and leaves, on the state after.
 //! 3. They read with the eyes of root, like rules.
 //! 4. Only `true` passes: `false` and a fault do not.
-//! 5. The specs of the state after are asked, so one that a transaction makes or takes holds at once.
+//! 5. Where it fails by flakes that its author neither sent nor sees, the collection alone is told.
+//! 6. The specs of the state after are asked, so one that a transaction makes or takes holds at once.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::error::{Error, Problem, SpecKind};
 use super::ground::Ground;
 use crate::lang::{Context, Previous, Truth};
-use crate::model::{Facts, Flake, Op, PredicateId, SubjectId};
+use crate::model::{self, Fact, Facts, Flake, Op, PredicateId, SubjectId, Value};
 use crate::policy::{Cause, Policy, StagedFlake};
 use crate::query::Pointer;
 use crate::schema::{Predicate, Spec};
+
+/// Values before the transaction, as far as they were asked for.
+type Known = BTreeMap<(SubjectId, PredicateId), Rc<[Value]>>;
 
 /// What specs are asked with.
 pub(super) struct Specs<'a> {
@@ -36,6 +41,7 @@ impl Specs<'_> {
     /// `Spec`; `Facts` where there is no decision.
     pub(super) fn check(&self) -> Result<(), Error> {
         let schema = self.policy.schema();
+        let mut known = Known::new();
         let mut of_predicate: BTreeMap<PredicateId, (usize, Vec<Flake>)> = BTreeMap::new();
         let mut of_subject: BTreeMap<SubjectId, (usize, Vec<Flake>)> = BTreeMap::new();
         for (index, staged) in self.flakes.iter().enumerate() {
@@ -49,7 +55,8 @@ impl Specs<'_> {
             if let Some(spec) = &it.spec
                 && flake.op == Op::Assert
             {
-                self.value(spec, it, flake, index)?;
+                let before = self.previous(flake.s, it.id, &mut known)?;
+                self.value(spec, it, flake, &before, index)?;
             }
             let note = |(_, flakes): &mut (usize, Vec<Flake>)| flakes.push(flake.clone());
             if it.tx_spec.is_some() {
@@ -87,10 +94,36 @@ impl Specs<'_> {
         Ok(())
     }
 
-    fn value(&self, spec: &Spec, it: &Predicate, flake: &Flake, index: usize) -> Result<(), Error> {
-        let before = self.ground.before.value_list(flake.s, it.id)?;
+    /// The values before the transaction, read once and paid for: a set of values is told to each new one of it.
+    fn previous(
+        &self,
+        s: SubjectId,
+        p: PredicateId,
+        known: &mut Known,
+    ) -> Result<Rc<[Value]>, Error> {
+        if let Some(values) = known.get(&(s, p)) {
+            return Ok(Rc::clone(values));
+        }
+        let values: Rc<[Value]> = self.ground.before.value_list(s, p)?.into();
+        let steps = u64::try_from(values.len()).unwrap_or(u64::MAX);
+        self.ground
+            .budget
+            .spend(steps)
+            .map_err(model::Error::from)?;
+        known.insert((s, p), Rc::clone(&values));
+        Ok(values)
+    }
+
+    fn value(
+        &self,
+        spec: &Spec,
+        it: &Predicate,
+        flake: &Flake,
+        before: &[Value],
+        index: usize,
+    ) -> Result<(), Error> {
         let previous = match before.first() {
-            _ if it.multi => Previous::Set(&before),
+            _ if it.multi => Previous::Set(before),
             None => Previous::Absent,
             Some(value) => Previous::One(value.borrow()),
         };
@@ -131,8 +164,37 @@ impl Specs<'_> {
         if self.passes(spec, &context, self.ground.before)? {
             return Ok(());
         }
+        if !self.is_known(it)? {
+            let of = self.policy.schema().collection(it.collection);
+            let of = of.map_or("?", |it| &*it.name);
+            return Err(Error {
+                at: self.places.get(index).cloned(),
+                problem: Problem::Spec {
+                    kind: SpecKind::Transaction,
+                    message: format!("Predicate txSpec failed within collection: {of}."),
+                },
+            });
+        }
         let what = format!("Predicate txSpec failed for: {}.", it.name);
         Err(self.failed(SpecKind::Transaction, &what, spec, index))
+    }
+
+    /// Whether the author sent a flake of the predicate, or sees one of those that follow.
+    fn is_known(&self, it: &Predicate) -> Result<bool, Error> {
+        for StagedFlake { flake, cause } in
+            self.flakes.iter().filter(|staged| staged.flake.p == it.id)
+        {
+            let fact = Fact {
+                s: flake.s,
+                p: flake.p,
+                o: flake.o.borrow(),
+                t: self.ground.before.basis(),
+            };
+            if matches!(cause, Cause::Sent | Cause::Unchanged) || self.ground.sight.sees(fact)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn passes(&self, spec: &Spec, context: &Context<'_>, facts: &dyn Facts) -> Result<bool, Error> {

@@ -179,7 +179,7 @@ fn typed_field(field: &ResolvedField<'_>, action: Action) -> Result<Values, Erro
     Ok(Some(typed))
 }
 
-fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
+pub(super) fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
     let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
     // What is no key would verify nothing, and be found out only when a command is refused.
     if it.id == predicate::AUTH_PUBLIC_KEY && json.as_str().and_then(SignerKey::parse).is_none() {
@@ -271,7 +271,10 @@ impl Stager<'_> {
         for (at, value) in values {
             match action {
                 Action::Write => self.assert(s, it, &value, &at)?,
-                Action::Delete => self.retract(s, it.id, value, Cause::Sent, &at)?,
+                // What erases comes another way.
+                Action::Delete | Action::Erase => {
+                    self.retract(s, it.id, value, Cause::Sent, &at)?;
+                }
             }
         }
         Ok(())
@@ -320,15 +323,15 @@ impl Stager<'_> {
         {
             self.taken_in.insert(*to);
         }
+        let old = is_again.then(|| Flake {
+            op: Op::Retract,
+            ..flake.clone()
+        });
         // What was sent is judged first, so that a refusal does not tell whether there was a value.
-        if is_again {
-            let old = Flake {
-                op: Op::Retract,
-                ..flake.clone()
-            };
+        self.push(flake, cause, at)?;
+        if let Some(old) = old {
             self.push(old, Cause::Implied, at)?;
         }
-        self.push(flake, cause, at)?;
         for old in replaced {
             self.retract(s, it.id, old, Cause::Implied, at)?;
         }
@@ -370,7 +373,13 @@ impl Stager<'_> {
 
     /// Deletes what component refs that went referred to, and what they in turn are made of.
     fn cascade(&mut self) -> Result<Option<Error>, Error> {
-        let sent = self.flakes.len();
+        let mut used = BTreeSet::new();
+        for StagedFlake { flake, .. } in &self.flakes {
+            if flake.op == Op::Assert {
+                used.insert(flake.s);
+                used.extend(flake.o.borrow().as_ref());
+            }
+        }
         let mut late = None;
         let mut next = 0;
         while let Some((s, at)) = self.orphans.get(next).cloned() {
@@ -378,11 +387,7 @@ impl Stager<'_> {
             if self.taken_in.contains(&s) || self.deleted.contains(&s) {
                 continue;
             }
-            let uses = |staged: &StagedFlake| {
-                staged.flake.op == Op::Assert
-                    && (staged.flake.s == s || staged.flake.o == Value::Ref(s))
-            };
-            if self.flakes.iter().take(sent).any(uses) {
+            if used.contains(&s) {
                 late.get_or_insert_with(|| dangling(&at));
             }
             self.delete(s, &at)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::check::{Checked, checked, coarse};
+use super::erase::erased;
 use super::error::Error;
 use super::followed::followed;
 use super::ground::Ground;
@@ -20,6 +21,9 @@ use super::warning::warnings;
 pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
     let schema = Arc::clone(ground.policy.schema());
     let named = named(parsed, &schema)?;
+    if parsed.erases() {
+        return erased(&named, ground);
+    }
     coarse(&named, ground.writes, &schema)?;
     let warnings = warnings(&named);
     let resolved = resolved(named, ground, &schema)?;

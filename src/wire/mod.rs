@@ -7,10 +7,14 @@ mod about;
 mod new_keys;
 mod problem;
 mod receipt;
+mod stats;
 mod token;
+mod verified;
 
 pub use about::{Health, Status, Version};
 pub use new_keys::NewKeys;
 pub use problem::Problem;
 pub use receipt::Receipt;
+pub use stats::Stats;
 pub use token::Token;
+pub use verified::Verified;

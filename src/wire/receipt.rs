@@ -35,6 +35,8 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    erased: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fuel: Option<u64>,
 }
 
@@ -65,6 +67,7 @@ impl Receipt {
             bytes: receipt.bytes,
             flakes: flakes(&receipt.flakes, block),
             warnings: receipt.warnings.iter().map(Warning::new).collect(),
+            erased: receipt.erased,
             fuel: receipt.fuel,
         }
     }
@@ -87,6 +90,7 @@ impl Receipt {
             bytes: trial.bytes,
             flakes: flakes(&trial.flakes, block),
             warnings: trial.warnings.iter().map(Warning::new).collect(),
+            erased: None,
             fuel: trial.fuel,
         }
     }
@@ -150,6 +154,7 @@ mod tests {
                 warnings: vec![db::Warning::Deprecated {
                     predicate: "person/old".into(),
                 }],
+                erased: Some(4),
                 fuel: None,
                 is_repeat: false,
                 authority: None,
@@ -163,7 +168,7 @@ mod tests {
                 r#""type":"tx","duration":"3.18ms","auth":"root","status":200,"id":"bb","bytes":12,"#,
                 r#""flakes":[[5,1001,-9,-3,true,null]],"#,
                 r#""warnings":[{"code":"deprecated","predicate":"person/old","#,
-                r#""message":"`person/old` is deprecated"}]}"#
+                r#""message":"`person/old` is deprecated"}],"erased":4}"#
             )
         );
     }

@@ -107,3 +107,64 @@ fn a_demonstration_is_loaded_once() {
         assert!(shown.is_some());
     }
 }
+
+#[test]
+fn verifying_tells_what_was_checked_and_finds_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| run(dir.path(), arguments).status.code();
+    assert_eq!(code(&["verify", "--data", "none"]), Some(5));
+    assert!(!dir.path().join("none").exists());
+    let folder = dir.path().join("data");
+    let open = solon::Folder::open(&folder, &solon::Options::default()).unwrap();
+    let first = open.database().head().hash.to_string();
+    let database = open.database();
+    database
+        .transact(r#"[{"_id": "_collection", "name": "note"}]"#)
+        .unwrap();
+    let head = database.head().hash.to_string();
+
+    // Another process has it open.
+    let out = run(dir.path(), &["verify", "--data", "data"]);
+    assert_eq!(out.status.code(), Some(7));
+    assert!(String::from_utf8(out.stderr).unwrap().contains("in use"));
+    drop(open);
+
+    let path = folder.join("local/default.redb");
+    let out = run(dir.path(), &["verify", "--data", "data"]);
+    assert_eq!(out.status.code(), Some(0));
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.contains("blocks: 2\n"), "{text}");
+    assert!(text.contains(&format!("head: {head}\n")), "{text}");
+    let out = run(
+        dir.path(),
+        &["verify", "--data", "data", "--json", "--head", &first],
+    );
+    assert_eq!(out.status.code(), Some(0));
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(told["head"]["hash"], head);
+    assert_eq!(told["kept"], 1);
+    // A hash that no block has, one that is none, and a database that is not there.
+    let other = "0".repeat(64);
+    assert_eq!(
+        code(&["verify", "--data", "data", "--head", &other]),
+        Some(1)
+    );
+    assert_eq!(code(&["verify", "--data", "data", "--head", "00"]), Some(2));
+    assert_eq!(code(&["verify", "--data", "data", "--db", "a/b"]), Some(5));
+
+    // A byte of the log is flipped, where redb's own checksum does not see it.
+    crate::crash::tamper(&path, "log", |rows| rows[1].1[140] ^= 1);
+    let out = run(dir.path(), &["verify", "--data", "data"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(out.stdout.is_empty());
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert!(told.contains("block 2"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    crate::crash::tamper(&path, "log", |rows| {
+        let (first, second) = rows.split_at_mut(1);
+        std::mem::swap(&mut first[0].1, &mut second[0].1);
+    });
+    let out = run(dir.path(), &["verify", "--data", "data"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8(out.stderr).unwrap().contains("block 1"));
+}

@@ -386,3 +386,65 @@ fn a_demo_that_is_killed_while_it_loads_is_loaded_whole_by_the_next_start_and_no
         solon::db::Loaded::HoldsOther
     );
 }
+
+#[test]
+fn what_was_told_to_be_erased_is_not_in_the_file_of_a_server_that_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let path = data.join("local/default.redb");
+    let mut told: Vec<String> = Vec::new();
+    for round in 0..3_u64 {
+        let served = Served::start(&data);
+        if round == 0 {
+            let schema = json!([
+                {"_id": "_collection", "name": "note"},
+                {"_id": "_predicate", "name": "note/text", "type": "string", "unique": true}]);
+            assert_eq!(served.post("transact", &schema).unwrap().0, 200);
+        }
+        // Two callers write and erase, and the server is killed while the file is written, perhaps anew.
+        let erased: Vec<String> = std::thread::scope(|scope| {
+            let (sent, received) = std::sync::mpsc::channel();
+            for caller in 0..2_u64 {
+                let (served, sent) = (&served, sent.clone());
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let text = format!("zebra-{round}-{caller}-{n:06}");
+                        let made = json!([{"_id": "note", "text": text}]);
+                        let gone = json!([{"_id": ["note/text", text], "_action": "erase"}]);
+                        for items in [made, gone] {
+                            match served.post("transact", &items) {
+                                Some((status, receipt)) => assert_eq!(status, 200, "{receipt}"),
+                                None => return,
+                            }
+                        }
+                        if sent.send(text).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sent);
+            let first: Vec<_> = received.iter().take(8).collect();
+            served.kill();
+            first.into_iter().chain(received.iter()).collect()
+        });
+        drop(served);
+        told.extend(erased);
+        let bytes = std::fs::read(&path).unwrap();
+        for text in &told {
+            let is_there = bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes());
+            assert!(!is_there, "{text} was told to be erased");
+        }
+        let database = Database::open(&path).unwrap();
+        database.verify().unwrap();
+        assert!(!database.stats().unwrap().totals.unwrap().is_scrub_due);
+        drop(database);
+        // What a killed server left beside the file is gone.
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
+    }
+}

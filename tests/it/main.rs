@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
+//! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -8,6 +9,7 @@
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
+//! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `keys`: the keys that sign commands: what is one, who may give one, their files
 //! - `keys_cli`: `solon keys` on the command line
@@ -22,6 +24,7 @@
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
@@ -29,6 +32,7 @@
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod attack;
+mod attack_writes;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
@@ -38,6 +42,7 @@ mod conformance;
 mod contexts;
 mod crash;
 mod durability;
+mod erase;
 #[cfg(feature = "server")]
 mod http;
 mod keys;
@@ -55,6 +60,7 @@ mod noise;
 mod oracle;
 mod races;
 mod renames;
+mod stats;
 mod support;
 mod threads;
 mod tidy;

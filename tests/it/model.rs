@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use solon::base::limits::DECIMAL_DIGITS_MAX;
 use solon::model::{
-    Bounds, CollectionId, Commit, Decimal, Digest, Direction, Facts, Flake, Head, Incarnation, Op,
-    Overlay, PredicateId, Real, SubjectId, T, Value,
+    Bounds, CollectionId, Commit, Decimal, Digest, Direction, Erased, Erasure, Facts, Flake, Head,
+    Incarnation, Op, Overlay, PredicateId, Real, Reason, SubjectId, T, Value,
 };
 use solon::store::{Sealed, Store, seal};
 
@@ -104,6 +104,82 @@ fn fact(random: &mut Random, now: T) -> (PredicateId, Value) {
 }
 
 pub fn commit(random: &mut Random, head: &Head, flakes: Vec<Flake>) -> Sealed {
+    erasing(random, head, flakes, Erasure::default())
+}
+
+/// Now and then a commit erases: all of a subject, one predicate of it, or what the commit itself retracts.
+pub fn next_commit(random: &mut Random, head: &Head, naive: &Naive) -> Sealed {
+    let flakes = flakes(random, naive);
+    if !random.one_in(3) {
+        return commit(random, head, flakes);
+    }
+    let lives = naive.lives();
+    let retracted: BTreeSet<Flake> = flakes
+        .iter()
+        .filter(|flake| flake.op == Op::Retract)
+        .map(|flake| Flake {
+            op: Op::Assert,
+            ..flake.clone()
+        })
+        .collect();
+    let chosen: Vec<_> = if lives.is_empty() {
+        Vec::new()
+    } else if random.one_in(2) {
+        // As for predicates that keep no history.
+        let ends = |life: &&(Flake, _, Option<_>)| life.2.is_none() && retracted.contains(&life.0);
+        lives.iter().filter(ends).collect()
+    } else {
+        let of = random.pick(&lives).0.clone();
+        let is_whole = random.one_in(2);
+        let is_of = |life: &&(Flake, _, _)| life.0.s == of.s && (is_whole || life.0.p == of.p);
+        lives.iter().filter(is_of).collect()
+    };
+    let mut all: BTreeSet<Flake> = flakes.into_iter().collect();
+    for (fact, _, until) in &chosen {
+        if until.is_none() {
+            all.insert(Flake {
+                op: Op::Retract,
+                ..fact.clone()
+            });
+        }
+    }
+    let all: Vec<Flake> = all.into_iter().collect();
+    let t = head.t.next();
+    let mut erasure = Erasure {
+        reason: if !chosen.is_empty() && random.one_in(2) {
+            Reason::Asked
+        } else {
+            Reason::Superseded
+        },
+        ..Erasure::default()
+    };
+    let mut next = std::collections::BTreeMap::new();
+    for (fact, since, until) in chosen {
+        let own = Flake {
+            op: Op::Retract,
+            ..fact.clone()
+        };
+        let index = || u32::try_from(all.binary_search(&own).unwrap()).unwrap();
+        erasure.flakes.push(*since);
+        erasure
+            .flakes
+            .push(until.unwrap_or_else(|| Erased { t, index: index() }));
+        let c = fact.s.collection();
+        if c != CollectionId::TX {
+            let made = all
+                .iter()
+                .filter(|f| f.s.collection() == c && f.op == Op::Assert)
+                .map(|f| f.s.number() + 1);
+            let before = naive.next_number(c).unwrap();
+            next.insert(c, made.max().unwrap_or(0).max(before));
+        }
+    }
+    erasure.flakes.sort();
+    erasure.next = next.into_iter().collect();
+    erasing(random, head, all, erasure)
+}
+
+fn erasing(random: &mut Random, head: &Head, flakes: Vec<Flake>, erasure: Erasure) -> Sealed {
     let commit = Commit {
         t: head.t.next(),
         instant_ms: head.instant_ms.max(1_000) + i64::try_from(random.below(3)).unwrap() / 2 * 5,
@@ -111,6 +187,7 @@ pub fn commit(random: &mut Random, head: &Head, flakes: Vec<Flake>) -> Sealed {
         id: Digest(random.bytes()),
         secret: random.bytes(),
         flakes,
+        erasure,
     };
     seal(INCARNATION, head, commit).unwrap()
 }
@@ -322,10 +399,9 @@ fn the_store_agrees_with_a_plain_set_of_flakes() {
             let mut group = Vec::new();
             let mut head = store.head();
             for _ in 0..=random.below(3) {
-                let flakes = flakes(&mut random, &naive);
                 // The overlay says beforehand what will be true.
                 let snapshot = store.snapshot().unwrap();
-                let sealed = commit(&mut random, &head, flakes);
+                let sealed = next_commit(&mut random, &head, &naive);
                 head = sealed.head();
                 naive.append(sealed.clone());
                 group.push(sealed);
@@ -347,8 +423,8 @@ fn the_store_agrees_with_a_plain_set_of_flakes() {
             agree(&mut random, &snapshot.past(t), &naive.at(t));
             if let Some(sealed) = naive.blocks.get(usize::try_from(t.0).unwrap()) {
                 assert_eq!(
-                    snapshot.log(sealed.commit.t).unwrap().as_ref(),
-                    Some(sealed)
+                    snapshot.log(sealed.commit.t).unwrap(),
+                    Some(naive.logged(sealed))
                 );
                 let newest = naive
                     .blocks
@@ -364,6 +440,9 @@ fn the_store_agrees_with_a_plain_set_of_flakes() {
         }
         let verified = store.verify().unwrap();
         assert_eq!(verified.head, store.head());
+        let erased = naive.erased().len();
+        assert_eq!(verified.erased, u64::try_from(erased).unwrap());
+        assert!(erased > 0);
         let copy = Store::create(directory.path().join("copy"), INCARNATION).unwrap();
         let copy = Store::rebuild(&store, copy).unwrap();
         assert_eq!(copy.verify().unwrap(), verified);

@@ -11,13 +11,29 @@ use solon::base::limits::{
 };
 use solon::model::system::{ROOT_AUTH, collection, predicate};
 use solon::model::{Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay, SubjectId, T, Value};
-use solon::policy::{Cause, Op, Policy, StagedFlake, View, judge_writes};
+use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
 use solon::schema::Schema;
 use solon::transact::{Ground, parse, transact};
 
 use crate::oracle::{List, World, random_flakes, seeds};
 use crate::support::random::Random;
 use crate::support::{Db, deny, office, rule};
+
+/// Nothing is gone.
+struct NoPast<'a>(&'a dyn Facts);
+
+impl History for NoPast<'_> {
+    fn now(&self) -> &dyn Facts {
+        self.0
+    }
+
+    fn before_it_went(
+        &self,
+        _: SubjectId,
+    ) -> Result<Option<Box<dyn Facts + '_>>, solon::model::Error> {
+        Ok(None)
+    }
+}
 
 /// One state of a world.
 struct State {
@@ -57,6 +73,7 @@ impl State {
             policy: &self.policy,
             writes: &of(Op::transact()),
             sight: &sight,
+            history: &NoPast(&self.facts),
             now_ms: 0,
             budget: &budget,
         };

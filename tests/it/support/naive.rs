@@ -1,11 +1,11 @@
 //! A model of facts that is obviously right: a list of flakes, and a look at each of them for every question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeBounds};
 
 use solon::model::{
-    Bounds, CollectionId, Direction, Error, Fact, Facts, Op, PredicateId, SubjectId, T, Value,
-    ValueRef, Visit, system::predicate,
+    Bounds, CollectionId, Direction, Erased, Error, Fact, Facts, Flake, Op, PredicateId, SubjectId,
+    T, Value, ValueRef, Visit, system::predicate,
 };
 use solon::store::Sealed;
 
@@ -42,11 +42,63 @@ impl Naive {
         self.rows.clone()
     }
 
+    /// What was erased, whenever that was.
+    pub fn erased(&self) -> BTreeSet<Erased> {
+        self.blocks
+            .iter()
+            .flat_map(|b| b.commit.erasure.flakes.iter().copied())
+            .collect()
+    }
+
+    /// The flakes of a block with their places, without those that were erased.
+    fn left(sealed: &Sealed, erased: &BTreeSet<Erased>) -> Vec<(Erased, Flake)> {
+        let t = sealed.commit.t;
+        let flakes = (0..).zip(&sealed.commit.flakes);
+        flakes
+            .map(|(index, flake)| (Erased { t, index }, flake.clone()))
+            .filter(|(at, _)| !erased.contains(at))
+            .collect()
+    }
+
+    /// A block as the log has it by now.
+    pub fn logged(&self, sealed: &Sealed) -> Sealed {
+        let mut logged = sealed.clone();
+        let left = Self::left(sealed, &self.erased());
+        if left.len() < sealed.commit.flakes.len() {
+            logged.commit.secret = [0; 16];
+        }
+        logged.commit.flakes = left.into_iter().map(|(_, flake)| flake).collect();
+        logged
+    }
+
+    /// Where each life of each fact began and ended.
+    pub fn lives(&self) -> Vec<(Flake, Erased, Option<Erased>)> {
+        let erased = self.erased();
+        let mut open: BTreeMap<Flake, Erased> = BTreeMap::new();
+        let mut lives = Vec::new();
+        for (at, flake) in self.blocks.iter().flat_map(|b| Self::left(b, &erased)) {
+            let fact = Flake {
+                op: Op::Assert,
+                ..flake.clone()
+            };
+            match flake.op {
+                Op::Assert => drop(open.insert(fact, at)),
+                Op::Retract => {
+                    let since = open.remove(&fact).unwrap();
+                    lives.push((fact, since, Some(at)));
+                }
+            }
+        }
+        lives.extend(open.into_iter().map(|(fact, since)| (fact, since, None)));
+        lives
+    }
+
     fn fold(&self) -> Vec<Row> {
+        let erased = self.erased();
         let mut holds: BTreeMap<(SubjectId, PredicateId, Value), T> = BTreeMap::new();
         for sealed in self.blocks.iter().filter(|b| b.commit.t <= self.basis) {
             let t = sealed.commit.t;
-            for flake in &sealed.commit.flakes {
+            for (_, flake) in Self::left(sealed, &erased) {
                 let fact = (flake.s, flake.p, flake.o.clone());
                 match flake.op {
                     Op::Assert => holds.insert(fact, t),
