@@ -55,8 +55,8 @@ struct Stager<'a> {
     /// Where every value was retracted, and where a value was asserted.
     emptied: BTreeSet<(SubjectId, PredicateId)>,
     filled: BTreeSet<(SubjectId, PredicateId)>,
-    /// What was there and is asserted again, where duplicates are retracted.
-    again: BTreeSet<(SubjectId, PredicateId, Value)>,
+    /// What was asserted, where duplicates are retracted.
+    said: BTreeSet<(SubjectId, PredicateId, Value)>,
     /// What component refs that go referred to, and where; what others take in.
     orphans: Vec<(SubjectId, Pointer)>,
     taken_in: BTreeSet<SubjectId>,
@@ -212,7 +212,7 @@ impl<'a> Stager<'a> {
             ops: BTreeMap::new(),
             emptied: BTreeSet::new(),
             filled: BTreeSet::new(),
-            again: BTreeSet::new(),
+            said: BTreeSet::new(),
             orphans: Vec::new(),
             taken_in: BTreeSet::new(),
             deleted: BTreeSet::new(),
@@ -329,8 +329,9 @@ impl Stager<'_> {
             replaced.extend(old.filter(|old| *old != value).cloned());
         }
         let is_new = self.has(s, it.id)?.insert(value.clone());
-        let is_again =
-            !is_new && it.retract_duplicates && self.again.insert((s, it.id, value.clone()));
+        // Once a transaction: what is said twice in one is not said again.
+        let is_first = it.retract_duplicates && self.said.insert((s, it.id, value.clone()));
+        let is_again = is_first && !is_new;
         let cause = if is_new || is_again {
             Cause::Sent
         } else {

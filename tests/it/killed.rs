@@ -4,10 +4,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 
 use serde_json::{Value, json};
 use solon::Database;
 use solon::base::limits::IMPORT_CHUNK_ITEMS_MAX;
+use solon::db::sign_command;
+use solon::token::CommandKey;
 
 /// A server that runs, and what it printed first: its address and a root token.
 struct Served {
@@ -41,16 +44,23 @@ impl Served {
 
     /// Posts a body; the status and the answer, or nothing if the server is gone.
     fn post(&self, action: &str, body: &Value) -> Option<(u16, Value)> {
+        let bearer = format!("Bearer {}", self.token);
+        self.send(action, &[("Authorization", &bearer)], &body.to_string())
+    }
+
+    /// The same, with other headers.
+    fn send(&self, action: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
             .into();
-        let mut response = agent
+        let mut request = agent
             .post(format!("{}/api/db/{action}", self.address))
-            .header("Authorization", format!("Bearer {}", self.token))
-            .header("Content-Type", "application/json")
-            .send(body.to_string())
-            .ok()?;
+            .header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).ok()?;
         let text = response.body_mut().read_to_string().ok()?;
         Some((
             response.status().as_u16(),
@@ -90,7 +100,7 @@ fn every_receipt_holds_after_the_server_is_killed_and_started_again() {
         }
         // Several callers are under way when the server is killed.
         let acknowledged: Vec<(u64, String)> = std::thread::scope(|scope| {
-            let (sent, received) = std::sync::mpsc::channel();
+            let (sent, received) = channel();
             for caller in 0..3_u64 {
                 let (served, sent) = (&served, sent.clone());
                 scope.spawn(move || {
@@ -143,6 +153,198 @@ fn every_receipt_holds_after_the_server_is_killed_and_started_again() {
             "{hash}"
         );
     }
+}
+
+/// A request that may be sent again, and what was told of it.
+#[derive(Clone)]
+struct Sent {
+    number: u64,
+    way: Way,
+    /// The block, and its hash.
+    told: Option<(u64, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Keyed,
+    Command,
+}
+
+impl Sent {
+    fn send(&self, served: &Served) -> Option<(u16, Value)> {
+        let number = self.number;
+        let items = json!([{"_id": "note", "n": number}]);
+        match self.way {
+            Way::Keyed => {
+                let (bearer, key) = (format!("Bearer {}", served.token), format!("key-{number}"));
+                let headers = [
+                    ("Authorization", bearer.as_str()),
+                    ("Idempotency-Key", key.as_str()),
+                ];
+                served.send("transact", &headers, &items.to_string())
+            }
+            Way::Command => {
+                let command = json!({"type": "tx", "db": "local/default", "auth": "robot",
+                    "nonce": number, "tx": items});
+                let body = sign_command(&robot(), &command.to_string()).unwrap();
+                served.send("command", &[], &body)
+            }
+        }
+    }
+
+    /// Sends it and keeps what is told; whether there was an answer.
+    fn first(&mut self, served: &Served) -> bool {
+        let Some((status, receipt)) = self.send(served) else {
+            return false;
+        };
+        assert_eq!(status, 200, "{receipt}");
+        self.told = Some(block_of(&receipt));
+        true
+    }
+
+    /// Sends it again, to whom it may have been made by.
+    fn again(&mut self, served: &Served) {
+        let (status, answer) = self.send(served).unwrap();
+        match (self.way, &self.told) {
+            (Way::Keyed, Some(told)) => {
+                assert_eq!(status, 200, "{answer}");
+                assert_eq!(&block_of(&answer), told, "one key became two blocks");
+            }
+            (Way::Command, Some(_)) => {
+                assert_eq!((status, &answer["error"]), (409, &json!("db/replay")));
+            }
+            // It was made, and who sent it was not told; or it is made now.
+            (Way::Command, None) if status == 409 => assert_eq!(answer["error"], "db/replay"),
+            (Way::Command | Way::Keyed, None) => assert_eq!(status, 200, "{answer}"),
+        }
+        if self.told.is_none() {
+            let is_made = status == 200;
+            self.told = Some(if is_made {
+                block_of(&answer)
+            } else {
+                (0, String::new())
+            });
+        }
+    }
+}
+
+fn block_of(receipt: &Value) -> (u64, String) {
+    let hash = receipt["hash"].as_str().unwrap().to_owned();
+    (receipt["block"].as_u64().unwrap(), hash)
+}
+
+fn robot() -> CommandKey {
+    CommandKey::parse(&"05".repeat(32)).unwrap()
+}
+
+/// Sends one request after another, until the server is gone.
+fn load(served: &Served, caller: u64, way: Way, answered: &Sender<()>) -> Vec<Sent> {
+    let mut all = Vec::new();
+    for n in 0.. {
+        let mut sent = Sent {
+            number: caller * 10_000 + n,
+            way,
+            told: None,
+        };
+        let is_answered = sent.first(served);
+        all.push(sent);
+        if !is_answered {
+            break;
+        }
+        // Nobody may be waiting any more.
+        let _ = answered.send(());
+    }
+    all
+}
+
+/// Mints tokens that have a record, until the server is gone.
+fn mint(served: &Served) -> Vec<String> {
+    let body = json!({"auth": ["_auth/id", "robot"], "expireSeconds": 200_000});
+    let mut tokens = Vec::new();
+    while let Some((status, minted)) = served.post("token", &body) {
+        assert_eq!(status, 200, "{minted}");
+        tokens.push(minted["token"].as_str().unwrap().to_owned());
+    }
+    tokens
+}
+
+#[test]
+fn what_is_asked_again_after_the_server_was_killed_is_made_exactly_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut all: Vec<Sent> = Vec::new();
+    let mut tokens: Vec<String> = Vec::new();
+    for round in 0..2_u64 {
+        let served = Served::start(&data);
+        if round == 0 {
+            // No note is unique: what is made twice is there twice.
+            let items = json!([
+                {"_id": "_collection", "name": "note"},
+                {"_id": "_predicate", "name": "note/n", "type": "int", "index": true},
+                {"_id": "_auth", "id": "robot", "publicKey": robot().public().to_string(),
+                 "roles": [{"_id": "_role", "id": "robot", "rules": [
+                    {"_id": "_rule", "id": "notes", "collection": "note", "collectionDefault": true,
+                     "ops": ["all"], "fns": [["_fn/name", "true"]]}]}]}]);
+            assert_eq!(served.post("transact", &items).unwrap().0, 200);
+        }
+        // What was sent before is asked again while others write.
+        let (sent, answered) = channel();
+        std::thread::scope(|scope| {
+            let mut callers = Vec::new();
+            for (caller, way) in [Way::Keyed, Way::Command, Way::Keyed, Way::Command]
+                .into_iter()
+                .enumerate()
+            {
+                let (served, sent) = (&served, sent.clone());
+                let caller = round * 10 + u64::try_from(caller).unwrap();
+                callers.push(scope.spawn(move || load(served, caller, way, &sent)));
+            }
+            drop(sent);
+            let minter = scope.spawn(|| mint(&served));
+            for sent in &mut all {
+                sent.again(&served);
+            }
+            assert_eq!(answered.iter().take(24).count(), 24);
+            served.kill();
+            for caller in callers {
+                all.extend(caller.join().unwrap());
+            }
+            tokens.extend(minter.join().unwrap());
+        });
+    }
+    let served = Served::start(&data);
+    // Asked twice more, everything is there once.
+    for _ in 0..2 {
+        for sent in &mut all {
+            sent.again(&served);
+        }
+    }
+    let (_, notes) = served
+        .post("query", &json!({"select": ["n"], "from": "note"}))
+        .unwrap();
+    let mut there: Vec<u64> = notes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| note["n"].as_u64().unwrap())
+        .collect();
+    there.sort_unstable();
+    let mut expected: Vec<u64> = all.iter().map(|sent| sent.number).collect();
+    expected.sort_unstable();
+    assert_eq!(there, expected);
+    // A token that was handed out has its record.
+    assert!(!tokens.is_empty(), "no token was minted");
+    for token in &tokens {
+        let bearer = format!("Bearer {token}");
+        let query = json!({"select": ["n"], "from": "note", "opts": {"limit": 1}}).to_string();
+        let (status, answer) = served
+            .send("query", &[("Authorization", &bearer)], &query)
+            .unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
+    drop(served);
+    let database = Database::open(data.join("local/default.redb")).unwrap();
+    database.verify().unwrap();
 }
 
 #[test]
@@ -256,7 +458,7 @@ fn what_was_told_to_be_erased_is_not_in_the_file_of_a_server_that_was_killed() {
         }
         // Two callers write and erase, and the server is killed while the file is written, perhaps anew.
         let erased: Vec<String> = std::thread::scope(|scope| {
-            let (sent, received) = std::sync::mpsc::channel();
+            let (sent, received) = channel();
             for caller in 0..2_u64 {
                 let (served, sent) = (&served, sent.clone());
                 scope.spawn(move || {

@@ -22,14 +22,17 @@
 //! - `manual`: the manual of transactions, run as it stands
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
+//! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
+//! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod attack;
 mod attack_writes;
@@ -58,11 +61,14 @@ mod limits;
 mod manual;
 mod mint;
 mod model;
+mod naive_transact;
 mod noise;
 mod oracle;
+mod races;
 mod renames;
 mod stats;
 mod support;
 mod threads;
 mod tidy;
 mod token;
+mod write_paths;

@@ -22,6 +22,8 @@ struct State {
     changes: u64,
     /// The change at which the disk begins to fail.
     fails_at: Option<u64>,
+    /// The change at which it works again.
+    heals_at: Option<u64>,
     syncs: Vec<(Vec<u8>, Vec<Write>)>,
     keeps_syncs: bool,
 }
@@ -65,6 +67,13 @@ impl Disk {
         self.0.lock().unwrap().fails_at = Some(change);
     }
 
+    /// Fails this change alone.
+    pub fn fail_once(&self, change: u64) {
+        let mut state = self.0.lock().unwrap();
+        state.fails_at = Some(change);
+        state.heals_at = Some(change + 1);
+    }
+
     /// Remembers what stood unsynced before each sync from here on.
     pub fn keep_syncs(&self) {
         self.0.lock().unwrap().keeps_syncs = true;
@@ -92,7 +101,8 @@ impl Disk {
     fn change(&self, write: Option<Write>) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.changes += 1;
-        if state.fails_at.is_some_and(|at| state.changes > at) {
+        let is_healed = state.heals_at.is_some_and(|at| state.changes > at);
+        if !is_healed && state.fails_at.is_some_and(|at| state.changes > at) {
             return Err(io::Error::other("the disk is full"));
         }
         if let Some(write) = write {

@@ -3,6 +3,7 @@
 mod database;
 pub mod disk;
 pub mod naive;
+pub mod plain;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod served;
