@@ -134,6 +134,10 @@ pub const SNAPSHOT_SECONDS_MAX: u64 = 30;
 /// The longest time one request may take, seconds.
 pub const REQUEST_SECONDS_MAX: u64 = 30;
 
+/// The longest time that judging one transaction may take at its turn, seconds: all others wait for it, so it is
+/// half of a request's.
+pub const TRANSACTION_SECONDS_MAX: u64 = 15;
+
 /// The life of a root token, seconds: a root token that leaks is dead within the hour.
 pub const ROOT_TOKEN_SECONDS_MAX: u64 = 3_599;
 
@@ -206,4 +210,5 @@ const _: () = {
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
+    assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
 };

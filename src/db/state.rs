@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::error::{Error, ErrorKind, LimitKind};
 use super::signed::Signed;
 use crate::base::limits::{
-    BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
+    BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TRANSACTION_SECONDS_MAX,
+    UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
@@ -52,6 +53,12 @@ pub(super) fn bounded(text: &str) -> Result<(), Error> {
 /// The budget of one request that may take `steps_max` steps.
 pub(super) fn budget(clock: &Arc<dyn Clock>, steps_max: u64) -> Budget {
     let deadline = Deadline::after(clock, Duration::from_secs(REQUEST_SECONDS_MAX));
+    Budget::new(steps_max, Some(deadline))
+}
+
+/// The budget of one request at its turn with the writer, for which all others wait.
+pub(super) fn turn_budget(clock: &Arc<dyn Clock>, steps_max: u64) -> Budget {
+    let deadline = Deadline::after(clock, Duration::from_secs(TRANSACTION_SECONDS_MAX));
     Budget::new(steps_max, Some(deadline))
 }
 

@@ -24,7 +24,7 @@ use super::error::{Error, ErrorKind, LimitKind};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
 use super::once::{Again, Key, Once, Since};
-use super::state::{Author, State, budget, name_of};
+use super::state::{Author, State, name_of, turn_budget};
 use super::terms::{Terms, Turn};
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
@@ -315,7 +315,7 @@ impl Group {
             .policy
             .permissions(auth, &Op::transact(), &self.facts)?;
         let steps_max = writes.steps_max().min(work.fuel().unwrap_or(u64::MAX));
-        let budget = &budget(clock, steps_max);
+        let budget = &turn_budget(clock, steps_max);
         match work {
             Work::Mint { request, id } => {
                 let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);

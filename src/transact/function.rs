@@ -1,23 +1,26 @@
 //! Functions in values: `"#(...)"`, evaluated when every subject is known, and then a value like one that was sent.
 //!
 //! 1. They read through the author's own view, and so does what they call: what is hidden is absent.
+//!    A stored function that its author does not see is no function to them; one that they see may call any other.
 //! 2. They are asked on the state before the transaction; a subject that it makes has no facts there.
 //! 3. What they cost is paid: to compile a text as well, for each text may be another. What they give is bounded in
 //!    number and in bytes, so that a short request makes no long one.
 //! 4. `rand` and `uuid` come from the author, the block, its instant and the place in the request, so the same
 //!    request on the same state gives the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use crate::base::limits::{COMMIT_FLAKES_MAX, FUNCTION_VALUE_BYTES_MAX};
-use crate::lang::{Context, Function, Previous, Seed, Stop, Val};
+use crate::lang::{Context, Expr, Function, Kind, Previous, Seed, Stop, Val, parse};
 use crate::model::system::predicate::FN_NAME;
-use crate::model::{Facts, PredicateId, SubjectId, Value, ValueRef};
+use crate::model::{
+    Facts, Names, PredicateId, PredicateName, StoredFunction, SubjectId, Value, ValueRef,
+};
 use crate::query::{Json, Pointer};
-use crate::schema::Predicate;
+use crate::schema::{Predicate, Schema};
 
 /// What to compile one node costs, in steps. A pattern counts for many nodes.
 const STEPS_A_NODE: usize = 50;
@@ -38,6 +41,8 @@ pub(super) struct Evaluator<'a> {
     ground: &'a Ground<'a>,
     /// Compiled texts: a list often has one text many times.
     compiled: HashMap<String, Function>,
+    /// Whether the author sees a stored function that was asked for.
+    seen: HashMap<String, bool>,
     /// How many values were made, and their bytes.
     made: usize,
     bytes: usize,
@@ -51,6 +56,7 @@ impl<'a> Evaluator<'a> {
         Self {
             ground,
             compiled: HashMap::new(),
+            seen: HashMap::new(),
             made: 0,
             bytes: 0,
             before: None,
@@ -147,8 +153,12 @@ impl<'a> Evaluator<'a> {
     fn compile(&mut self, text: &str, at: &Pointer) -> Result<&Function, Error> {
         let code = text.strip_prefix('#').unwrap_or(text);
         if !self.compiled.contains_key(code) {
-            let schema = self.ground.policy.schema();
-            let made = match Function::compile(code, &[], &**schema) {
+            let hidden = self.hidden(code)?;
+            let names = Seen {
+                schema: self.ground.policy.schema(),
+                hidden,
+            };
+            let made = match Function::compile(code, &[], &names) {
                 Ok(made) => made,
                 Err(error) => {
                     let problem = Problem::Function(error.told_by(|name| self.sees(name))?);
@@ -170,6 +180,31 @@ impl<'a> Evaluator<'a> {
         self.compiled
             .get(code)
             .ok_or_else(|| Error::invalid(at, "a function that is none"))
+    }
+
+    /// The stored functions that a text itself names and its author does not see.
+    fn hidden(&mut self, code: &str) -> Result<BTreeSet<String>, Error> {
+        let mut named = BTreeSet::new();
+        // A text that is none has no names, and is told so when it is compiled.
+        if let Ok(expression) = parse(code) {
+            symbols(&expression, &mut named);
+        }
+        let mut hidden = BTreeSet::new();
+        let schema = self.ground.policy.schema();
+        for name in named
+            .into_iter()
+            .filter(|name| schema.function(name).is_some())
+        {
+            let sees = match self.seen.get(&name) {
+                Some(known) => *known,
+                None => self.sees(&name)?,
+            };
+            self.seen.insert(name.clone(), sees);
+            if !sees {
+                hidden.insert(name);
+            }
+        }
+        Ok(hidden)
     }
 
     /// Whether the author sees a stored function.
@@ -198,6 +233,48 @@ fn bytes(value: &Val) -> usize {
         Val::String(text) => text.len(),
         Val::Decimal(it) => it.borrow().digit_count(),
         _ => 0,
+    }
+}
+
+/// The names of a schema, but for functions that are hidden.
+struct Seen<'a> {
+    schema: &'a Schema,
+    hidden: BTreeSet<String>,
+}
+
+impl Names for Seen<'_> {
+    fn predicate(&self, name: &str) -> Option<PredicateName> {
+        Names::predicate(self.schema, name)
+    }
+
+    fn predicate_name(&self, id: PredicateId) -> Option<&str> {
+        self.schema.predicate_name(id)
+    }
+
+    fn function(&self, name: &str) -> Option<StoredFunction> {
+        if self.hidden.contains(name) {
+            None
+        } else {
+            self.schema.function(name)
+        }
+    }
+}
+
+/// The symbols of an expression.
+fn symbols(expression: &Expr, found: &mut BTreeSet<String>) {
+    match &expression.kind {
+        Kind::Symbol(name) => drop(found.insert(name.clone())),
+        Kind::Vector(items) | Kind::List(items) => {
+            for item in items {
+                symbols(item, found);
+            }
+        }
+        Kind::Nil
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Double(_)
+        | Kind::Decimal(_)
+        | Kind::String(_) => {}
     }
 }
 
