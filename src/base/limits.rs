@@ -86,6 +86,33 @@ pub const WHERE_TERMS_MAX: usize = 64;
 /// Bytes of a `where` string.
 pub const WHERE_BYTES_MAX: usize = 8 * 1024;
 
+/// A line of what is imported, or an item of an array, bytes: the largest transaction, written at greater length.
+pub const IMPORT_LINE_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
+
+/// Items that an import puts into one transaction, nested ones counted: the more, the less each costs.
+pub const IMPORT_CHUNK_ITEMS_MAX: usize = TRANSACTION_ITEMS_MAX;
+
+/// Values that an import puts into one transaction: each may replace another and make a tag, three flakes in all.
+pub const IMPORT_CHUNK_VALUES_MAX: usize = 30_000;
+
+/// The text that an import puts into one transaction, bytes.
+pub const IMPORT_CHUNK_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// Values that an import under an auth's rules puts into one transaction: each may be judged twice, by as many steps
+/// as a rule may take.
+pub const IMPORT_JUDGED_VALUES_MAX: usize = 500;
+
+/// Named tempids of one import: what is kept of each is a hash and an id, in a third of a gigabyte for all, so that
+/// an import needs less than one with the store's cache.
+pub const IMPORT_NAMES_MAX: usize = 7_000_000;
+
+/// How long an export may take, seconds: hundreds of millions of flakes; the store reuses no page meanwhile.
+pub const EXPORT_SECONDS_MAX: u64 = 3_600;
+
+/// Pages that the store keeps in memory, bytes, for reads and for what a commit has not written yet; the system keeps
+/// others.
+pub const STORE_CACHE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 
@@ -171,6 +198,8 @@ const _: () = {
     assert!(RULE_NODES_MAX <= RULE_EXPANDED_NODES_MAX);
     assert!(TRANSACTION_ITEMS_MAX <= COMMIT_FLAKES_MAX);
     assert!(STRING_BYTES_MAX < BODY_BYTES_MAX);
+    assert!(IMPORT_CHUNK_VALUES_MAX * 3 <= COMMIT_FLAKES_MAX);
+    assert!(IMPORT_JUDGED_VALUES_MAX <= IMPORT_CHUNK_VALUES_MAX);
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
     // The text of a command is kept as one value.
     assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);

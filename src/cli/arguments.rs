@@ -26,6 +26,10 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Serve the databases of a data folder over HTTP
     Serve(ServeArguments),
+    /// Export what holds as items, or the blocks as they were made
+    Export(ExportArguments),
+    /// Import items and transactions from a file, and go on where an import of it was stopped
+    Import(ImportArguments),
     /// Make tokens
     Token {
         #[command(subcommand)]
@@ -95,6 +99,69 @@ pub(super) struct ServeArguments {
         default_value = "auto"
     )]
     pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The database that is exported
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// What is exported: all that holds, as items that `solon import` takes, or the blocks
+    #[arg(long, value_name = "WHAT", default_value = "state")]
+    pub(super) by: ExportBy,
+    /// The first block
+    #[arg(long, value_name = "BLOCK")]
+    pub(super) from: Option<u64>,
+    /// The last block
+    #[arg(long, value_name = "BLOCK")]
+    pub(super) to: Option<u64>,
+    /// The file that it is written to; standard output if it is left out
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// The `_auth/id` of who asks: what it does not see is left out
+    #[arg(long = "as", value_name = "AUTH")]
+    pub(super) r#as: Option<String>,
+    /// Print what it came to as JSON
+    #[arg(long, requires = "out")]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportBy {
+    State,
+    Block,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// JSON lines, each an item or a transaction, or one array of items; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The data folder; it is made if it is not there
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "SOLON_DATA",
+        default_value = "./solon-data"
+    )]
+    pub(super) data: PathBuf,
+    /// The database that takes it
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The `_auth/id` of who writes it, by whose rules each value is judged; root if it is left out
+    #[arg(long = "as", value_name = "AUTH")]
+    pub(super) r#as: Option<String>,
+    /// Print what it came to as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

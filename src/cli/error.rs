@@ -29,6 +29,33 @@ pub(super) enum Error {
     /// `--demo` on a folder with half of another version's demonstration.
     #[error("`{}` holds part of another version's demonstration: take a fresh data folder", .0.display())]
     OtherDemo(PathBuf),
+    /// A file that cannot be read.
+    #[error("cannot read `{}`: {why}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write `{}`: {why}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: io::Error,
+    },
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Arguments(&'static str),
+    /// An import was refused or failed.
+    #[error("`{}`, {stopped}; {} items before it were imported", path.display(), stopped.imported.items)]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        stopped: Box<db::ImportStopped>,
+    },
     /// Standard input cannot be read, or is no text.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -42,9 +69,12 @@ impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
-            Self::NotForDemo(_) | Self::OtherDemo(_) => Exit::Usage,
+            Self::Import { stopped, .. } => stopped.error.kind().into(),
+            Self::NotForDemo(_) | Self::OtherDemo(_) | Self::Unread { .. } | Self::Arguments(_) => {
+                Exit::Usage
+            }
             Self::Input(why) if why.kind() == io::ErrorKind::InvalidData => Exit::Usage,
-            Self::Input(_) | Self::Output(_) => Exit::Failed,
+            Self::Input(_) | Self::Output(_) | Self::Written { .. } => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

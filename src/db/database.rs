@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::Receipt;
+use super::answer::{Receipt, Tempid};
 use super::auth_name::AuthName;
 use super::command::{Command, misdirected};
 use super::error::{Error, ErrorKind};
 use super::mint;
-use super::once::Once;
+use super::once::{Once, tempids_of};
 use super::signed::Signed;
 use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
@@ -29,7 +29,7 @@ use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
-use crate::transact::{parse, parse_json};
+use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
 #[derive(Clone, Debug)]
@@ -385,6 +385,38 @@ impl Database {
             Done::Transacted(receipt) => Ok(*receipt),
             Done::Granted(_) => Err(Error::internal("the writer answered something else")),
         }
+    }
+
+    /// Makes a part of an import; `text` is the digest of all of it so far, and `bytes` the length of the part.
+    pub(super) fn transact_part(
+        &self,
+        author: Author,
+        parsed: Parsed,
+        text: Digest,
+        bytes: usize,
+    ) -> Result<Receipt, Error> {
+        let work = Transaction {
+            parsed,
+            text,
+            bytes,
+            once: Some(Once::Import(text)),
+            nonce: None,
+            terms: None,
+            said: Vec::new(),
+        };
+        self.make(author, work)
+    }
+
+    /// What the tempids of a part of an import came to, if it was made.
+    pub(super) fn part_made(
+        &self,
+        author: &Author,
+        text: Digest,
+    ) -> Result<Option<Vec<(String, Tempid)>>, Error> {
+        let state = self.state();
+        let key = Once::Import(text).key(author.auth(), text);
+        let made = key.block(&state.snapshot, self.inner.clock.now_ms())?;
+        made.map(|t| tempids_of(&state.snapshot, t)).transpose()
     }
 
     pub(super) fn grant_by(

@@ -65,6 +65,12 @@ impl Error {
         self
     }
 
+    /// The same, about another place.
+    pub(super) fn with_at(mut self, at: String) -> Self {
+        self.at = Some(at);
+        self
+    }
+
     /// The same, found in a part of the request that is a text by itself: its place is one in that text.
     pub(super) fn within(mut self, part: &str) -> Self {
         self.message = format!("in {part}: {}", self.message);

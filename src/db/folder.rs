@@ -73,9 +73,36 @@ impl Folder {
         })
     }
 
+    /// The same, of a folder that is there.
+    ///
+    /// # Errors
+    /// As [`Folder::open`]; `NotFound` if there is no database in it.
+    pub fn open_existing(dir: &Path, options: &Options) -> Result<Self, Error> {
+        if dir.join(format!("{DEFAULT}.redb")).is_file() {
+            return Self::open(dir, options);
+        }
+        let why = "there is no database in it";
+        Err(Error::new(ErrorKind::NotFound, "db/not-found", why))
+    }
+
     /// The folder's database.
     pub fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    /// The database that a name means.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub fn database_named(&self, name: &str) -> Result<&Database, Error> {
+        if self.is_named(Some(name)) {
+            return Ok(&self.inner.database);
+        }
+        Err(Error::new(
+            ErrorKind::NotFound,
+            "db/not-found",
+            "there is no such database",
+        ))
     }
 
     /// Whether nothing was ever written to the database but its bootstrap.

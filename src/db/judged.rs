@@ -46,7 +46,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The first of the documented order of checks.
-    pub(super) fn judge(&self, parsed: &Parsed) -> Result<Judged, Error> {
+    pub(super) fn judge(&self, parsed: Parsed) -> Result<Judged, Error> {
         let Self {
             facts,
             history,

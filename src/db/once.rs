@@ -30,12 +30,11 @@ use crate::store::Snapshot;
 use crate::transact::{Parsed, warnings_of};
 
 /// Under which key a request is made once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Once {
     /// A key that a client chose; kept for a day.
     Client(String),
     /// The place of a chunk in what is imported; kept as long as the database.
-    #[expect(dead_code, reason = "what imports is about to use it")]
     Import(Digest),
 }
 
@@ -166,6 +165,21 @@ fn tempid(json: &Json) -> Option<Tempid> {
     }
 }
 
+/// What the tempids of a block became, as it was told to its author.
+pub(super) fn tempids_of(facts: &dyn Facts, t: T) -> Result<Vec<(String, Tempid)>, Error> {
+    let told = facts.value_list(SubjectId::of_block(t), predicate::TX_TEMPIDS)?;
+    let Some(Value::Json(text)) = told.first() else {
+        return Ok(Vec::new());
+    };
+    let Ok(Json::Object(entries)) = Json::read(text) else {
+        return Ok(Vec::new());
+    };
+    let entries = entries.into_iter();
+    Ok(entries
+        .filter_map(|(name, it)| Some((name, tempid(&it)?)))
+        .collect())
+}
+
 /// Where a receipt is told again.
 pub(super) struct Again<'a> {
     /// What holds now, with what is staged.
@@ -194,16 +208,7 @@ impl Again<'_> {
         let block = snapshot.block(t)?.ok_or_else(missing)?;
         let sealed = snapshot.log(t)?.ok_or_else(missing)?;
         let own = SubjectId::of_block(t);
-        let mut tempids = Vec::new();
-        if let Some(Value::Json(text)) = snapshot.value_list(own, predicate::TX_TEMPIDS)?.first()
-            && let Ok(Json::Object(entries)) = Json::read(text)
-        {
-            tempids.extend(
-                entries
-                    .into_iter()
-                    .filter_map(|(name, it)| Some((name, tempid(&it)?))),
-            );
-        }
+        let tempids = tempids_of(snapshot, t)?;
         let schema = self.policy.schema();
         let by_engine = |flake: &&Flake| {
             flake.s != own || schema.predicate(flake.p).is_none_or(|it| !it.by_engine)

@@ -107,7 +107,7 @@ impl Bench<'_> {
             now_ms,
             budget: &budget,
         };
-        let judged = stage.judge(&parsed)?;
+        let judged = stage.judge(parsed)?;
         let (judged, is_root) = self.told(judged, facts, policy, auth, now_ms, &budget)?;
         Ok(Trial {
             tempids: judged.tempids,

@@ -6,9 +6,11 @@
 //! 3. INVARIANT(publish-before-ack): durable commit, then the new state, then the answers.
 //! 4. A transaction that erases is a group of its own, and is answered once the file was written anew: once for all
 //!    that waited at one time.
-//! 5. After a failed commit nothing is written until the database is opened again; reads go on.
+//! 5. What comes under a key that its group has is set apart too, and is told what it may see when that was made.
+//! 6. After a failed commit nothing is written until the database is opened again; reads go on.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -90,8 +92,6 @@ struct Group {
     policy: Arc<Policy>,
     head: Head,
     blocks: Vec<Sealed>,
-    /// The receipts of what was made under a key, by block: it is not in the log before the group is.
-    once: BTreeMap<T, Receipt>,
 }
 
 /// How long the writer waits for a group to fill, at most. A commit takes milliseconds, and callers that were just
@@ -131,7 +131,6 @@ impl Writer {
             policy: Arc::clone(&state.policy),
             head: state.store.head(),
             blocks: Vec::new(),
-            once: BTreeMap::new(),
         };
         drop(state);
         let previous = group.head;
@@ -243,16 +242,27 @@ fn gather(first: Job, jobs: &Receiver<Job>, expected: usize) -> Vec<Job> {
     group
 }
 
-/// Sets apart what erases: it looks into the log, where what is before it in a group does not stand yet.
+/// Sets apart what looks into the log, where what is before it in a group does not stand yet: what erases, and what
+/// comes under a key that the group has, and so may be told what was made under it.
 fn apart(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let mut groups: Vec<Vec<Job>> = Vec::new();
+    let mut keys = BTreeSet::new();
     let mut is_open = false;
     for job in jobs {
         let erases = job.work.erases();
+        let key = job
+            .work
+            .once()
+            .map(|once| (job.author.auth(), once.clone()));
+        let is_repeat = key.as_ref().is_some_and(|key| keys.contains(key));
         match groups.last_mut() {
-            Some(group) if is_open && !erases => group.push(job),
-            _ => groups.push(vec![job]),
+            Some(group) if is_open && !erases && !is_repeat => group.push(job),
+            _ => {
+                keys.clear();
+                groups.push(vec![job]);
+            }
         }
+        keys.extend(key);
         is_open = !erases;
     }
     groups
@@ -263,6 +273,13 @@ impl Work {
         match self {
             Self::Transact(transaction) => transaction.parsed.erases(),
             Self::Mint { .. } => false,
+        }
+    }
+
+    fn once(&self) -> Option<&Once> {
+        match self {
+            Self::Transact(transaction) => transaction.once.as_ref(),
+            Self::Mint { .. } => None,
         }
     }
 
@@ -301,7 +318,8 @@ impl Group {
         let budget = &budget(clock, steps_max);
         match work {
             Work::Mint { request, id } => {
-                let grant = request.judge(auth, &self.facts, &self.policy, now_ms, budget)?;
+                let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
+                let grant = alone(judge)?;
                 if mint::has_record(grant.lifetime_seconds) {
                     let mut flakes = mint::record(&grant, &id, &self.facts)?;
                     flakes.sort();
@@ -372,12 +390,6 @@ impl Group {
         now_ms: i64,
         budget: &Budget,
     ) -> Result<Receipt, Error> {
-        if let Some(receipt) = self.once.get(&t) {
-            return Ok(Receipt {
-                is_repeat: true,
-                ..receipt.clone()
-            });
-        }
         let again = Again {
             facts: &self.facts,
             policy: &self.policy,
@@ -385,7 +397,7 @@ impl Group {
             now_ms,
             budget,
         };
-        again.receipt(t, &transaction.parsed, transaction.bytes)
+        alone(|| again.receipt(t, &transaction.parsed, transaction.bytes))
     }
 
     fn transact(
@@ -423,7 +435,7 @@ impl Group {
             is_root,
             warnings,
             erases,
-        } = stage.judge(&parsed)?;
+        } = alone(|| stage.judge(parsed))?;
         said.extend(key.iter().flat_map(|key| key.facts(&tempids)));
         let t = self.head.t.next();
         flakes.extend(said.into_iter().map(|(p, o)| said_of(t, p, o)));
@@ -444,7 +456,7 @@ impl Group {
         let (block, erased) = (sealed.head(), sealed.commit.erasure.flakes.len());
         let erased = u64::try_from(erased).ok();
         self.policy = policy;
-        let receipt = Receipt {
+        Ok(Receipt {
             tempids,
             block: block.t,
             hash: block.hash.to_string(),
@@ -458,11 +470,7 @@ impl Group {
             fuel: is_root.then(|| budget.spent()),
             is_repeat: false,
             authority: None,
-        };
-        if key.is_some() {
-            self.once.insert(t, receipt.clone());
-        }
-        Ok(receipt)
+        })
     }
 
     /// Seals flakes as the next block, and lays them over the state.
@@ -506,6 +514,13 @@ impl Group {
     }
 }
 
+/// What panics while it is judged harms that request alone: judging changes nothing of what is staged, and the writer
+/// goes on.
+fn alone<T>(judge: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    panic::catch_unwind(AssertUnwindSafe(judge))
+        .unwrap_or_else(|_| Err(Error::internal("the request could not be judged")))
+}
+
 /// A transaction's id: SHA-256 of author, nonce and text.
 fn id_of(auth: SubjectId, nonce: &[u8], text: &Digest) -> Digest {
     let mut hasher = Sha256::new();
@@ -521,4 +536,65 @@ pub(super) fn random() -> Result<[u8; 16], Error> {
     getrandom::fill(&mut bytes)
         .map_err(|_| Error::unavailable("the system has no randomness to give"))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::model::system::ROOT_AUTH;
+    use crate::transact::parse;
+
+    fn job(auth: SubjectId, key: Option<&str>, text: &str) -> Job {
+        let once = key.map(|key| Once::client(key).unwrap());
+        Job {
+            author: Author::Auth(auth),
+            work: Work::Transact(Box::new(Transaction {
+                parsed: parse(text).unwrap(),
+                text: Digest([0; 32]),
+                bytes: text.len(),
+                once,
+                nonce: None,
+                said: Vec::new(),
+                terms: None,
+            })),
+            answer: sync_channel(1).0,
+        }
+    }
+
+    #[test]
+    fn what_looks_into_the_log_is_set_apart_from_what_it_may_find_there() {
+        let other = SubjectId::new(ROOT_AUTH.collection(), 1_001).unwrap();
+        let erase = r#"[{"_id": 351843720888320, "_action": "erase"}]"#;
+        let sizes = |jobs| apart(jobs).iter().map(Vec::len).collect::<Vec<_>>();
+        let (root, write) = (ROOT_AUTH, "[]");
+        assert_eq!(
+            sizes(vec![
+                job(root, None, write),
+                job(root, Some("a"), write),
+                job(root, Some("b"), write),
+                job(other, Some("a"), write),
+            ]),
+            [4]
+        );
+        assert_eq!(
+            sizes(vec![
+                job(root, Some("a"), write),
+                job(root, Some("a"), write),
+                job(root, Some("b"), write),
+                job(root, Some("a"), write),
+            ]),
+            [1, 2, 1]
+        );
+        assert_eq!(
+            sizes(vec![
+                job(root, None, write),
+                job(root, None, erase),
+                job(root, None, write),
+                job(root, None, write),
+            ]),
+            [1, 1, 2]
+        );
+    }
 }

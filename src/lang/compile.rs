@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::builtin::{Asked, Builtin, Comparison, Entry, lookup};
-use super::error::{Error, Problem};
+use super::error::{CALLS, Error, Problem};
 use super::expression::{Expr, Kind};
 use super::mention::{Beside, Mentions};
 use super::node::{Absence, Bearer, Depth, Node, Reach, Read, Step, Way, Written};
@@ -251,7 +251,7 @@ impl Compiler<'_> {
             return Err(scope.error(
                 at,
                 Problem::Cycle {
-                    cycle: within.join(" → "),
+                    cycle: within.join(CALLS),
                 },
             ));
         }

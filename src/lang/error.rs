@@ -32,7 +32,32 @@ impl Error {
             problem,
         }
     }
+
+    /// The same, for someone to whom only some stored functions may be named: what is wrong in another's text is told
+    /// of the text that was given, as a whole.
+    ///
+    /// # Errors
+    /// Those of `may_name`.
+    pub fn told_by<E>(self, may_name: impl Fn(&str) -> Result<bool, E>) -> Result<Self, E> {
+        let mut told = self;
+        if let Some(function) = &told.function
+            && !may_name(function)?
+        {
+            (told.function, told.line, told.column) = (None, 1, 1);
+        }
+        if let Problem::Cycle { cycle } = &mut told.problem {
+            let mut names = Vec::new();
+            for name in cycle.split(CALLS) {
+                names.push(if may_name(name)? { name } else { "another" });
+            }
+            *cycle = names.join(CALLS);
+        }
+        Ok(told)
+    }
 }
+
+/// What stands between the names of functions that call each other.
+pub(super) const CALLS: &str = " → ";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

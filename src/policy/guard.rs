@@ -18,7 +18,8 @@ use crate::model::system::{
     USER_NUMBER_FIRST, collection, predicate,
 };
 use crate::model::{
-    CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId, Value,
+    CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId,
+    Value, ValueRef,
 };
 use crate::schema::Schema;
 
@@ -196,10 +197,21 @@ fn check_functions(change: &PolicyChange<'_>) -> Result<(), Error> {
             return invalid(format!("the parameters of `{name}` are no array of names"));
         };
         if let Err(error) = Function::compile(&code, &params, schema) {
-            return invalid(format!("function `{name}`: {error}"));
+            let told = error.told_by(|name| may_name_function(name, change))?;
+            return invalid(format!("function `{name}`: {told}"));
         }
     }
     Ok(())
+}
+
+/// Whether a function may be named to the author: they see it, or changed it.
+fn may_name_function(name: &str, change: &PolicyChange<'_>) -> Result<bool, Error> {
+    let o = ValueRef::String(name);
+    if !change.sight.subject_list(predicate::FN_NAME, o)?.is_empty() {
+        return Ok(true);
+    }
+    let found = change.after.0.subject_list(predicate::FN_NAME, o)?;
+    Ok(found.into_iter().any(|function| change.is_sent(function)))
 }
 
 /// Point 2, for the functions of specs: they have no parameters.

@@ -20,6 +20,7 @@ use super::error::Error;
 use super::key::{Reader, put_uint};
 use super::snapshot::Snapshot;
 use super::table::{FORMAT, FWD, HFWD, HREV, LOG, META, META_FORMAT, META_INCARNATION, OPST, POST};
+use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::{Head, Incarnation};
 
 /// A database file that is open.
@@ -279,7 +280,9 @@ fn lock<L>(mutex: &Mutex<L>) -> MutexGuard<'_, L> {
 }
 
 fn database(backend: impl StorageBackend, failure: &Failure) -> Result<Database, Error> {
-    Ok(Builder::new().create_with_backend(Latched::new(backend, failure.clone()))?)
+    let mut builder = Builder::new();
+    builder.set_cache_size(STORE_CACHE_BYTES_MAX);
+    Ok(builder.create_with_backend(Latched::new(backend, failure.clone()))?)
 }
 
 /// Begins a transaction in the mode that docs/format.md promises.

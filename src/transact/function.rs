@@ -13,7 +13,8 @@ use super::error::{Error, Problem};
 use super::ground::Ground;
 use crate::base::limits::{COMMIT_FLAKES_MAX, FUNCTION_VALUE_BYTES_MAX};
 use crate::lang::{Context, Function, Previous, Seed, Stop, Val};
-use crate::model::{Facts, SubjectId};
+use crate::model::system::predicate::FN_NAME;
+use crate::model::{Facts, SubjectId, ValueRef};
 use crate::query::{Json, Pointer};
 use crate::schema::Predicate;
 
@@ -128,10 +129,14 @@ impl<'a> Evaluator<'a> {
         let code = text.strip_prefix('#').unwrap_or(text);
         if !self.compiled.contains_key(code) {
             let schema = self.ground.policy.schema();
-            let made = Function::compile(code, &[], &**schema).map_err(|error| Error {
-                at: Some(at.clone()),
-                problem: Problem::Function(error),
-            })?;
+            let made = match Function::compile(code, &[], &**schema) {
+                Ok(made) => made,
+                Err(error) => {
+                    let problem = Problem::Function(error.told_by(|name| self.sees(name))?);
+                    let at = Some(at.clone());
+                    return Err(Error { at, problem });
+                }
+            };
             let steps = made.node_count().saturating_mul(STEPS_A_NODE);
             let steps = u64::try_from(steps).unwrap_or(u64::MAX);
             self.ground
@@ -146,6 +151,15 @@ impl<'a> Evaluator<'a> {
         self.compiled
             .get(code)
             .ok_or_else(|| Error::invalid(at, "a function that is none"))
+    }
+
+    /// Whether the author sees a stored function.
+    fn sees(&self, name: &str) -> Result<bool, Error> {
+        let found = self
+            .ground
+            .sight
+            .subject_list(FN_NAME, ValueRef::String(name))?;
+        Ok(!found.is_empty())
     }
 
     fn seed(&self, place: &str) -> Seed {

@@ -32,7 +32,7 @@ pub use erased::Erases;
 pub use error::{Error, Problem, SpecKind};
 pub use ground::Ground;
 pub use laid::lay;
-pub use parsed::{Parsed, parse, parse_json};
+pub use parsed::{Functions, Parsed, Part, parse, parse_json};
 pub use staged::Tempid;
 pub use transaction::transact;
 pub use warning::{Warning, warnings_of};

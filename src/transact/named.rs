@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
-use super::parsed::{Action, Parsed, ParsedId, ParsedItem, item};
+use super::parsed::{Action, ParsedId, ParsedItem, Part, item};
 use crate::base::limits::{COMMIT_FLAKES_MAX, TRANSACTION_ITEMS_MAX};
 use crate::model::system::collection;
 use crate::model::{CollectionId, SubjectId, ValueType};
@@ -20,6 +20,8 @@ pub(super) struct Named<'s> {
     pub(super) items: Vec<NamedItem<'s>>,
     /// The tempids, in the order in which they are first used as an `_id`.
     pub(super) temps: Vec<Temp>,
+    /// What is said of it as a part of a longer work.
+    pub(super) part: Option<&'s Part>,
 }
 
 /// A new subject, or one that an upsert finds.
@@ -81,10 +83,15 @@ struct Namer<'s> {
 }
 
 /// Looks up every name.
-pub(super) fn named<'s>(parsed: &Parsed, schema: &'s Schema) -> Result<Named<'s>, Error> {
+pub(super) fn named<'s>(
+    items: Vec<ParsedItem>,
+    part: Option<&'s Part>,
+    schema: &'s Schema,
+) -> Result<Named<'s>, Error> {
     let named = Named {
         items: Vec::new(),
         temps: Vec::new(),
+        part,
     };
     let mut namer = Namer {
         schema,
@@ -92,8 +99,8 @@ pub(super) fn named<'s>(parsed: &Parsed, schema: &'s Schema) -> Result<Named<'s>
         known: BTreeMap::new(),
         values: 0,
     };
-    for item in &parsed.items {
-        namer.add(item.clone())?;
+    for item in items {
+        namer.add(item)?;
     }
     Ok(namer.named)
 }
@@ -146,7 +153,11 @@ impl<'s> Namer<'s> {
         let (id, collection) = match id {
             ParsedId::Temp(text) => {
                 let (of, is_named) = self.temp_collection(&text, &at_id)?;
-                (NamedId::Temp(self.temp(text, of, is_named, at)), of)
+                let part = self.named.part.filter(|_| is_named);
+                match part.and_then(|part| part.known.get(&text)) {
+                    Some(s) => (NamedId::Subject(*s), s.collection()),
+                    None => (NamedId::Temp(self.temp(text, of, is_named, at)), of),
+                }
             }
             ParsedId::Subject(raw) => {
                 let Some(subject) = SubjectId::from_raw(raw) else {

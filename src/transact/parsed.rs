@@ -3,14 +3,49 @@
 //! Shape: an array of objects, each with `_id` (a tempid, a subject's id, or a two-tuple), perhaps `_action`, and
 //! at least one predicate unless it deletes. `_meta` is ignored.
 
+use std::collections::BTreeMap;
+
 use super::error::{Error, Problem};
 use super::function::is_function;
+use crate::model::SubjectId;
 use crate::query::{Json, Pointer};
 
 /// A body that has the shape of a transaction.
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(super) items: Vec<ParsedItem>,
+    /// What is said of it as a part of a longer work.
+    pub(super) part: Option<Part>,
+}
+
+/// What is said of a transaction that is a part of a longer work.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The named tempids of earlier parts, and the subjects that they came to.
+    pub known: BTreeMap<String, SubjectId>,
+    /// What a text means that is written as a function.
+    pub functions: Functions,
+}
+
+/// What a text means that is written as a function, `"#(...)"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Functions {
+    /// What it evaluates to.
+    Evaluated,
+    /// Itself.
+    Literal,
+}
+
+impl Parsed {
+    /// A transaction of items that are read already, which is a part of a longer work.
+    ///
+    /// # Errors
+    /// `Shape`.
+    pub fn part(items: impl IntoIterator<Item = Json>, part: Part) -> Result<Self, Error> {
+        let items = parsed_items(items, &Pointer::root())?;
+        let part = Some(part);
+        Ok(Self { items, part })
+    }
 }
 
 impl Parsed {
@@ -94,19 +129,27 @@ pub fn parse_json(json: Json, at: &Pointer) -> Result<Parsed, Error> {
     let Json::Array(items) = json else {
         return Err(Error::shape(at, "a transaction is an array of objects"));
     };
+    let items = parsed_items(items, at)?;
+    Ok(Parsed { items, part: None })
+}
+
+fn parsed_items(
+    items: impl IntoIterator<Item = Json>,
+    at: &Pointer,
+) -> Result<Vec<ParsedItem>, Error> {
     let items = items
         .into_iter()
         .enumerate()
         .map(|(index, json)| item(json, at.index(index)))
         .collect::<Result<Vec<_>, Error>>()?;
-    let parsed = Parsed { items };
-    if parsed.erases()
-        && let Some(other) = parsed.items.iter().find(|it| it.action != Action::Erase)
+    let is_erase = |it: &&ParsedItem| it.action == Action::Erase;
+    if items.iter().any(|it| is_erase(&it))
+        && let Some(other) = items.iter().find(|it| !is_erase(it))
     {
         let why = "a transaction that erases does nothing else";
         return Err(Error::invalid(&other.at, why));
     }
-    Ok(parsed)
+    Ok(items)
 }
 
 impl Parsed {

@@ -9,7 +9,7 @@ use super::error::{Error, Problem};
 use super::function::{Evaluator, is_function};
 use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues, Temp};
-use super::parsed::Action;
+use super::parsed::{Action, Functions, Part};
 use crate::base::limits::COLLECTION_ID_MAX;
 use crate::model::system::{collection, first_number, predicate};
 use crate::model::{CollectionId, Facts, SubjectId, Value, ValueRef, ValueType};
@@ -60,6 +60,8 @@ struct Resolver<'a, 's> {
     subjects: Vec<SubjectId>,
     /// Named tempids.
     named: BTreeMap<String, SubjectId>,
+    /// What is said of it as a part of a longer work.
+    part: Option<&'s Part>,
     next: BTreeMap<CollectionId, u64>,
     tags: BTreeMap<String, SubjectId>,
     made: Vec<(SubjectId, String)>,
@@ -78,6 +80,7 @@ pub(super) fn resolved<'s>(
         schema,
         subjects: Vec::new(),
         named: BTreeMap::new(),
+        part: named.part,
         next: BTreeMap::new(),
         tags: BTreeMap::new(),
         made: Vec::new(),
@@ -146,7 +149,7 @@ impl<'s> Resolver<'_, 's> {
                         continue;
                     };
                     // What it gives is not known yet, and finds nobody.
-                    if is_function(json) {
+                    if self.is_function(json) {
                         continue;
                     }
                     let Some(s) = self.tuple(field.predicate, json, at)? else {
@@ -260,7 +263,7 @@ impl<'s> Resolver<'_, 's> {
             NamedValue::Json(json) => json,
         };
         match (it.value_type, json) {
-            (_, json) if is_function(&json) => Ok(ResolvedValue::Json(json)),
+            (_, json) if self.is_function(&json) => Ok(ResolvedValue::Json(json)),
             (ValueType::Tag, Json::String(text)) => self.tag(it, &text, action, at),
             (ValueType::Ref, json) => self.reference(json, at),
             (_, json) => Ok(ResolvedValue::Json(json)),
@@ -278,7 +281,8 @@ impl<'s> Resolver<'_, 's> {
         let Some(values) = &mut field.values else {
             return Ok(());
         };
-        let is_one = |it: &ResolvedValue| matches!(it, ResolvedValue::Json(it) if is_function(it));
+        let is_literal = self.is_literal();
+        let is_one = |it: &ResolvedValue| matches!(it, ResolvedValue::Json(it) if !is_literal && is_function(it));
         if !values.iter().any(|(_, value)| is_one(value)) {
             return Ok(());
         }
@@ -316,11 +320,12 @@ impl<'s> Resolver<'_, 's> {
     fn reference(&self, json: Json, at: &Pointer) -> Result<ResolvedValue, Error> {
         let found = match &json {
             Json::String(text) => {
-                let Some(s) = self.named.get(text) else {
-                    let why = format!("tempid `{text}` is the `_id` of no item");
-                    return Err(Error::invalid(at, why));
-                };
-                Some(*s)
+                let known = || self.part.and_then(|part| part.known.get(text));
+                match (self.named.get(text), known()) {
+                    (Some(s), _) => Some(*s),
+                    (None, Some(s)) => self.seen(*s)?,
+                    (None, None) => return Err(self.undefined(text, at)),
+                }
             }
             Json::Int(_) | Json::UInt(_) | Json::Array(_) => {
                 identity(&json, at, self.schema, self.sight).map_err(unidentified)?
@@ -329,6 +334,24 @@ impl<'s> Resolver<'_, 's> {
             _ => return Ok(ResolvedValue::Json(json)),
         };
         found.map(ResolvedValue::Ref).ok_or_else(|| absent(at))
+    }
+
+    fn is_literal(&self) -> bool {
+        self.part
+            .is_some_and(|part| part.functions == Functions::Literal)
+    }
+
+    /// Whether a value is a function to evaluate.
+    fn is_function(&self, json: &Json) -> bool {
+        !self.is_literal() && is_function(json)
+    }
+
+    fn undefined(&self, tempid: &str, at: &Pointer) -> Error {
+        let of = match self.part {
+            None => "no item",
+            Some(_) => "no item before this transaction or in it",
+        };
+        Error::invalid(at, format!("tempid `{tempid}` is the `_id` of {of}"))
     }
 
     /// The tag that a text means: its short name, or its full id.

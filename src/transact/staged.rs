@@ -17,7 +17,7 @@ use super::parsed::Action;
 use super::resolved::{Resolved, ResolvedField, ResolvedItem, ResolvedValue};
 use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::{collection, predicate};
-use crate::model::{Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
+use crate::model::{CollectionId, Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
 use crate::schema::{Predicate, Schema};
@@ -63,6 +63,8 @@ struct Stager<'a> {
     deleted: BTreeSet<SubjectId>,
     /// The one value that was sent for a predicate with one value.
     sent: BTreeMap<(SubjectId, PredicateId), Value>,
+    /// Where the numbers of new subjects begin.
+    next: BTreeMap<CollectionId, u64>,
 }
 
 /// Makes the flakes of a resolved transaction.
@@ -215,8 +217,27 @@ impl<'a> Stager<'a> {
             taken_in: BTreeSet::new(),
             deleted: BTreeSet::new(),
             sent: BTreeMap::new(),
+            next: BTreeMap::new(),
         }
     }
+}
+
+/// Whether a subject was never used, so that nothing needs to be read of it; `next` keeps where new numbers begin.
+fn is_new(
+    next: &mut BTreeMap<CollectionId, u64>,
+    before: &dyn Facts,
+    s: SubjectId,
+) -> Result<bool, Error> {
+    let c = s.collection();
+    if c == CollectionId::TX {
+        return Ok(false);
+    }
+    let first = match next.get(&c) {
+        Some(first) => *first,
+        None => before.next_number(c)?,
+    };
+    next.insert(c, first);
+    Ok(s.number() >= first)
 }
 
 impl Stager<'_> {
@@ -244,8 +265,12 @@ impl Stager<'_> {
         match self.values.entry((s, p)) {
             std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::btree_map::Entry::Vacant(vacant) => {
-                let values = self.before.value_list(s, p)?;
-                Ok(vacant.insert(values.into_iter().collect()))
+                let values = if is_new(&mut self.next, self.before, s)? {
+                    BTreeSet::new()
+                } else {
+                    self.before.value_list(s, p)?.into_iter().collect()
+                };
+                Ok(vacant.insert(values))
             }
         }
     }

@@ -18,10 +18,12 @@ use super::warning::warnings;
 ///
 /// # Errors
 /// The first of the documented order, with the place in the request.
-pub fn transact(parsed: &Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
+pub fn transact(parsed: Parsed, ground: &Ground<'_>) -> Result<Checked, Error> {
     let schema = Arc::clone(ground.policy.schema());
-    let named = named(parsed, &schema)?;
-    if parsed.erases() {
+    let erases = parsed.erases();
+    let Parsed { items, part } = parsed;
+    let named = named(items, part.as_ref(), &schema)?;
+    if erases {
         return erased(&named, ground);
     }
     coarse(&named, ground.writes, &schema)?;

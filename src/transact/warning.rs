@@ -41,7 +41,8 @@ impl fmt::Display for Warning {
 
 /// The warnings of a transaction that was made on this schema.
 pub fn warnings_of(parsed: &Parsed, schema: &Schema) -> Vec<Warning> {
-    named(parsed, schema).map_or_else(|_| Vec::new(), |named| warnings(&named))
+    let named = named(parsed.items.clone(), parsed.part.as_ref(), schema);
+    named.map_or_else(|_| Vec::new(), |named| warnings(&named))
 }
 
 /// The warnings of a request, in its order: an item's predicates, then those of what is nested in it.

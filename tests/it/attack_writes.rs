@@ -1,10 +1,17 @@
 //! Attacks by what a transaction does beside writing: functions in values, specs, components, trials and repeats.
 
-use serde_json::{Value, json};
-use solon::base::limits::{FUNCTION_VALUE_BYTES_MAX, STRING_BYTES_MAX};
-use solon::db::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::support::{Db, office, rule};
+use serde_json::{Value, json};
+use solon::base::Clock;
+use solon::base::limits::{FUNCTION_VALUE_BYTES_MAX, STRING_BYTES_MAX};
+use solon::db::{Database, Error, Options};
+use solon::model::Incarnation;
+use solon::store::Store;
+
+use crate::support::{Db, START_MS, office, rule};
 
 /// Ann writes documents, and reads them.
 fn writer() -> Db {
@@ -349,4 +356,83 @@ fn who_makes_the_database_look_at_every_block_pays_for_each() {
     let indexed = fuel("doc/_owner");
     let blocks = db.database.head().t.0;
     assert!(fuel("_tx/_auth") >= indexed + times * blocks);
+}
+
+/// A clock that panics at one of the next looks, once it is told to.
+#[derive(Debug, Default)]
+struct Broken {
+    looks_left: AtomicU64,
+}
+
+impl Clock for Broken {
+    fn now_ms(&self) -> i64 {
+        START_MS
+    }
+
+    fn elapsed(&self) -> Duration {
+        let left = self.looks_left.load(Ordering::SeqCst);
+        self.looks_left
+            .store(left.saturating_sub(1), Ordering::SeqCst);
+        assert_ne!(left, 1, "the clock breaks, as this test wants it to");
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn a_transaction_that_panics_while_it_is_judged_harms_itself_alone() {
+    let clock = Arc::new(Broken::default());
+    let store =
+        Store::create_on(redb::backends::InMemoryBackend::new(), Incarnation([7; 16])).unwrap();
+    let options = Options {
+        clock: Arc::clone(&clock) as _,
+        issuer: None,
+    };
+    let db = Database::start(store, &options).unwrap();
+    let schema = json!([{"_id": "_collection", "name": "doc"}, {"_id": "_predicate", "name": "doc/size", "type": "int"}]);
+    db.transact(&schema.to_string()).unwrap();
+    let head = db.head();
+    let items =
+        vec![json!({"_id": "doc", "size": "#(count (get-all (?auth_id) [\"_tx/_auth\"]))"}); 2_000];
+    let items = Value::Array(items).to_string();
+    clock.looks_left.store(8, Ordering::SeqCst);
+    assert_eq!(db.transact(&items).unwrap_err().code(), "db/internal");
+    assert_eq!(clock.looks_left.load(Ordering::SeqCst), 0);
+    db.can_write().unwrap();
+    assert_eq!(db.transact(&items).unwrap().block, head.t.next());
+    db.verify().unwrap();
+}
+
+#[test]
+fn no_error_of_a_function_names_one_that_is_hidden() {
+    let db = writer();
+    let forty = format!("(+{}{})", " x".repeat(9), " 1".repeat(50));
+    db.root(&json!([{"_id": "_fn", "name": "hidden", "params": ["x"], "code": forty}]));
+    db.root(&json!([{"_id": "_fn", "name": "open", "params": ["x"], "code": "(hidden x)"}]));
+    let large = "(open (open (open 1)))";
+    let value = json!([{"_id": "doc", "size": format!("#{large}")}]);
+    assert!(db.refused("root", &value).message().contains("`hidden`"));
+    let told = db.refused("ann", &value);
+    assert_eq!(told.code(), "db/invalid-fn");
+    assert!(!told.message().contains("hidden"), "{}", told.message());
+    let rules = [
+        rule(
+            "open",
+            "_fn",
+            &["_fn/name"],
+            r#"(== (?o) "open")"#,
+            &["query"],
+        ),
+        rule("write", "_fn", &["*"], "true", &["transact"]),
+    ];
+    db.auth("eve", None, &rules);
+    for items in [
+        json!([{"_id": "_fn", "name": "mine", "code": large}]),
+        json!([{"_id": ["_fn/name", "open"], "code": "(count (hidden (open x)))"}]),
+        json!([{"_id": ["_fn/name", "open"], "code": "(hidden (mine x))"},
+            {"_id": "_fn", "name": "mine", "params": ["x"], "code": "(open x)"}]),
+    ] {
+        let told = db.refused("eve", &items);
+        assert_eq!(told.code(), "db/invalid-fn", "{items}");
+        assert!(!told.message().contains("hidden"), "{}", told.message());
+    }
 }

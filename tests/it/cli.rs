@@ -30,6 +30,12 @@ fn wrong_usage_is_2_with_nothing_on_standard_output() {
         &[][..],
         &["sevre"],
         &["serve", "--listen", "nowhere"],
+        &["import"],
+        &["import", "absent.jsonl"],
+        &["export", "--by", "size"],
+        &["export", "--from", "1"],
+        &["export", "--by", "block", "--as", "root"],
+        &["export", "--json"],
         &["token", "root", "--expires", "soon"],
         &["serve", "--listen", "0.0.0.0:0"],
         &[
@@ -106,6 +112,177 @@ fn a_demonstration_is_loaded_once() {
         server.wait().unwrap();
         assert!(shown.is_some());
     }
+}
+
+/// Runs with this on standard input.
+fn run_on(dir: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = solon(dir, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut into = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut into, input.as_bytes()).unwrap();
+    drop(into);
+    child.wait_with_output().unwrap()
+}
+
+const NOTES: &str = r#"{"_id": "_collection", "name": "note"}
+{"_id": "_predicate", "name": "note/n", "type": "int", "unique": true}
+{"_id": "_auth", "id": "nobody"}
+{"_id": "note", "n": 1}
+"#;
+
+#[test]
+fn an_import_tells_what_it_came_to_and_ends_with_the_code_of_what_stopped_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("notes.jsonl"), NOTES).unwrap();
+    let out = run(dir.path(), &["import", "notes.jsonl", "--json"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stderr.is_empty(), "there is no bar but on a terminal");
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    for (name, value) in [
+        ("lines", 5),
+        ("items", 4),
+        ("transactions", 2),
+        ("skipped", 0),
+    ] {
+        assert_eq!(report[name], value, "{report}");
+    }
+    assert!(report["flakes"].as_u64().unwrap() > 4 && report["seconds"].is_number());
+    for (arguments, input, code, told) in [
+        (&["import", "-"][..], r#"{"_id": "note", "n": 2}"#, 0, ""),
+        (
+            &["import", "-"],
+            "{\"_id\": \"note\"\n",
+            2,
+            "line 1, column",
+        ),
+        (
+            &["import", "-"],
+            r#"{"_id": "note", "n": "x"}"#,
+            2,
+            "line 1, /n: ",
+        ),
+        (
+            &["import", "-"],
+            r#"{"_id": "note", "n": 1}"#,
+            6,
+            "line 1, /n: ",
+        ),
+        (
+            &["import", "-", "--as", "nobody"],
+            r#"{"_id": "note", "n": 3}"#,
+            3,
+            "line 1, /n: ",
+        ),
+        (
+            &["import", "-", "--as", "absent"],
+            r#"{"_id": "note", "n": 3}"#,
+            5,
+            "no such auth",
+        ),
+        (
+            &["import", "-", "--db", "no/such"],
+            "",
+            5,
+            "no such database",
+        ),
+    ] {
+        let out = run_on(dir.path(), arguments, input);
+        let error = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(
+            out.status.code(),
+            Some(code),
+            "{arguments:?} {input}: {error}"
+        );
+        assert!(error.contains(told), "{error}");
+        assert_eq!(error.lines().count(), usize::from(code != 0), "{error}");
+        assert_eq!(out.stdout.is_empty(), code != 0);
+    }
+    // Another process has the file open.
+    let path = dir.path().join("solon-data/local/default.redb");
+    let open = solon::Database::open(path).unwrap();
+    let out = run(dir.path(), &["import", "notes.jsonl"]);
+    assert_eq!(out.status.code(), Some(7));
+    drop(open);
+}
+
+#[test]
+fn an_export_is_imported_again_and_stands_whole_in_its_file_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(
+        run(dir.path(), &["export"]).status.code(),
+        Some(5),
+        "there is nothing to export"
+    );
+    assert!(
+        !dir.path().join("solon-data").exists(),
+        "and nothing is made"
+    );
+    std::fs::write(dir.path().join("notes.jsonl"), NOTES).unwrap();
+    assert!(run(dir.path(), &["import", "notes.jsonl"]).status.success());
+    let out = run(dir.path(), &["export"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stderr.is_empty());
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        text.starts_with("{\"start\":{\"by\":\"state\",\"block\":3,"),
+        "{text}"
+    );
+    assert!(
+        text.lines()
+            .last()
+            .unwrap()
+            .starts_with("{\"end\":{\"items\":4,\"block\":3,"),
+        "{text}"
+    );
+
+    let out = run(dir.path(), &["export", "--out", "all.jsonl", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&report["items"], &report["block"]),
+        (&4.into(), &3.into()),
+        "{report}"
+    );
+    let file = dir.path().join("all.jsonl");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it is its owner's");
+    }
+    let out = run(
+        dir.path(),
+        &["import", "all.jsonl", "--data", "other", "--json"],
+    );
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(report["items"], 4, "{report}");
+
+    let out = run(
+        dir.path(),
+        &["export", "--by", "block", "--from", "2", "--to", "2"],
+    );
+    assert_eq!(String::from_utf8(out.stdout).unwrap().lines().count(), 3);
+    for (arguments, code) in [
+        (&["export", "--as", "nobody", "--out", "none.jsonl"][..], 3),
+        (&["export", "--as", "absent"], 5),
+        (&["export", "--db", "no/such"], 5),
+        (&["export", "--by", "block", "--to", "9"], 2),
+        (&["export", "--out", "absent/all.jsonl"], 1),
+    ] {
+        let out = run(dir.path(), arguments);
+        assert_eq!(out.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(String::from_utf8(out.stderr).unwrap().lines().count(), 1);
+    }
+    assert!(
+        !dir.path().join("none.jsonl").exists() && !dir.path().join("none.jsonl.part").exists()
+    );
+    let open = solon::Database::open(dir.path().join("solon-data/local/default.redb")).unwrap();
+    assert_eq!(run(dir.path(), &["export"]).status.code(), Some(7));
+    drop(open);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The program killed in the middle of its work: what it told is there when it is started again.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -8,6 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use serde_json::{Value, json};
 use solon::Database;
+use solon::base::limits::IMPORT_CHUNK_ITEMS_MAX;
 use solon::db::sign_command;
 use solon::token::CommandKey;
 
@@ -355,6 +356,61 @@ fn what_is_asked_again_after_the_server_was_killed_is_made_exactly_once() {
     drop(served);
     let database = Database::open(data.join("local/default.redb")).unwrap();
     database.verify().unwrap();
+}
+
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_was_and_makes_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = "{\"_id\":\"_collection\",\"name\":\"note\"}\n\
+                  {\"_id\":\"_predicate\",\"name\":\"note/n\",\"type\":\"int\",\"index\":true}\n";
+    let count = 3 * IMPORT_CHUNK_ITEMS_MAX;
+    let lines = (0..count).map(|n| format!("{{\"_id\":\"note\",\"n\":{n}}}\n"));
+    let text = schema.to_owned() + &lines.collect::<String>();
+    let import = |data: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_solon"));
+        let command = command.args(["import", "-", "--json", "--data"]);
+        let child = command
+            .arg(dir.path().join(data))
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        child.spawn().unwrap()
+    };
+    let told = |data: &str| {
+        let path = dir.path().join(data).join("local/default.redb");
+        let database = Database::open(path).unwrap();
+        let query = r#"{"select": ["*"], "from": "note"}"#;
+        (
+            database.head().t,
+            database.root().query(query).unwrap().body,
+        )
+    };
+    let finish = |mut child: Child| -> Value {
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        drop(input);
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success());
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    assert_eq!(finish(import("whole"))["skipped"], 0);
+
+    // What it took beyond a pipe and a buffer it has made, but for the transaction that it gathers.
+    let mut child = import("part");
+    let part = text.len() - text.len() / 10;
+    let input = child.stdin.as_mut().unwrap();
+    input.write_all(&text.as_bytes()[..part]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = finish(import("part"));
+    assert!(
+        report["skipped"].as_u64().unwrap() >= IMPORT_CHUNK_ITEMS_MAX as u64,
+        "{report}"
+    );
+    assert!(report["transactions"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["items"], count + 2);
+    assert_eq!(told("part"), told("whole"));
 }
 
 #[test]

@@ -9,8 +9,11 @@
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `durability`: what a receipt promises when the power goes or the disk fails
+//! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
+//! - `import`: importing: forms, edges, tempids, lines of errors
+//! - `import_again`: importing again: what was made is made once, whatever stopped the import before
 //! - `keys`: the keys that sign commands: what is one, who may give one, their files
 //! - `keys_cli`: `solon keys` on the command line
 //! - `killed`: the program killed in the middle of its work
@@ -43,8 +46,11 @@ mod contexts;
 mod crash;
 mod durability;
 mod erase;
+mod export;
 #[cfg(feature = "server")]
 mod http;
+mod import;
+mod import_again;
 mod keys;
 #[cfg(feature = "cli")]
 mod keys_cli;

@@ -78,7 +78,7 @@ impl State {
             budget: &budget,
         };
         let parsed = parse(&items.to_string()).unwrap();
-        let checked = transact(&parsed, &ground);
+        let checked = transact(parsed, &ground);
         let flakes = checked
             .unwrap_or_else(|error| panic!("{error}: {items}"))
             .flakes;
