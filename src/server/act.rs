@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
-use super::answered::{Answered, Refused};
+use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
 use super::command;
@@ -190,6 +190,7 @@ async fn answer(
         return Err(Refusal::WrongContentType.into());
     }
     let key = idempotency_key(&parts.headers)?;
+    let told = ReceiptTold::of(parts.uri.query());
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
@@ -199,7 +200,17 @@ async fn answer(
             let session = session(&within.folder, &asker, database.as_deref())?;
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
-                .and_then(|text| call(&within, &session, action, key.as_deref(), &text, started));
+                .and_then(|text| {
+                    call(
+                        &within,
+                        &session,
+                        action,
+                        key.as_deref(),
+                        told,
+                        &text,
+                        started,
+                    )
+                });
             answered.map_err(|refusal| Refused {
                 refusal,
                 auth: Some(session.auth().raw()),
@@ -286,6 +297,7 @@ fn call(
     session: &Session,
     action: Action,
     key: Option<&str>,
+    told: ReceiptTold,
     text: &str,
     started: Duration,
 ) -> Result<Answered, Refusal> {
@@ -312,18 +324,8 @@ fn call(
                 None => session.transact(text),
             };
             let receipt = receipt.map_err(Refusal::Db)?;
-            let is_repeat = receipt.is_repeat;
-            let (block, fuel) = (Some(receipt.block.0), receipt.fuel);
             let took = door.clock.elapsed().saturating_sub(started);
-            let shape = Receipt::new(receipt, milliseconds(took));
-            let body = serde_json::to_string(&shape).map_err(|_| Refusal::Broken)?;
-            Ok(Answered {
-                auth,
-                body,
-                block,
-                fuel,
-                is_repeat,
-            })
+            told.answer(auth, receipt, milliseconds(took))
         }
         Action::TestTransactWith => {
             let trial = session.test_transact(text).map_err(Refusal::Db)?;

@@ -11,14 +11,13 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::Method;
 
-use super::answered::{Answered, Refused};
+use super::answered::{Answered, Refused, Told};
 use super::bearer::{Credential, credential};
 use super::body;
 use super::door::{Door, milliseconds};
 use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::COMMAND_BODY_BYTES_MAX;
-use crate::wire::Receipt;
 
 /// Answers a command; `database` where the path names one.
 pub(super) async fn answer(
@@ -38,6 +37,7 @@ pub(super) async fn answer(
         return Err(Refusal::WrongContentType.into());
     }
     let bytes = body::read(&parts.headers, body, COMMAND_BODY_BYTES_MAX).await?;
+    let told = Told::of(parts.uri.query());
     let within = Arc::clone(door);
     door.work
         .run(Length::Long, move || {
@@ -52,17 +52,9 @@ pub(super) async fn answer(
             let receipt = command
                 .make()
                 .map_err(|error| refused(Refusal::Db(error)))?;
-            let (block, fuel) = (Some(receipt.block.0), receipt.fuel);
             let took = within.clock.elapsed().saturating_sub(started);
-            let shape = Receipt::new(receipt, milliseconds(took));
-            let body = serde_json::to_string(&shape).map_err(|_| refused(Refusal::Broken))?;
-            Ok(Answered {
-                auth,
-                body,
-                block,
-                fuel,
-                is_repeat: false,
-            })
+            let answered = told.answer(auth, receipt, milliseconds(took));
+            answered.map_err(refused)
         })
         .await?
 }

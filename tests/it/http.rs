@@ -297,3 +297,33 @@ fn a_stop_finishes_a_request_whose_body_is_still_coming() {
     assert!(thread.join().unwrap().is_ok());
     assert!(TcpStream::connect(served.address).is_err());
 }
+
+#[test]
+fn a_transaction_is_told_by_its_id_alone_where_that_is_asked() {
+    let served = serve(Mode::Closed);
+    let headers = [("content-type", "application/json"), ("BEARER", "")];
+    let send = |path: &str, n: u64| {
+        let body = format!(r#"[{{"_id": "_tx", "altId": "t-{n}"}}]"#);
+        served.send("POST", path, &headers, body.as_bytes())
+    };
+    let reply = send("/api/db/transact?txid-only=true", 1);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let id: String = serde_json::from_str(&reply.body).unwrap();
+    let body = r#"{"selectOne": ["_tx/id"], "from": ["_tx/altId", "t-1"]}"#;
+    let asked = served.send("POST", "/api/db/query", &headers, body.as_bytes());
+    let told: Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!(told["_tx/id"], id);
+    assert_eq!(reply.header("x-solon-block"), Some("2"));
+    for path in [
+        "/api/db/transact",
+        "/api/db/transact?txid-only=false",
+        "/api/db/transact?a=txid-only",
+    ] {
+        let n = u64::try_from(path.len()).unwrap();
+        let reply = send(path, n);
+        assert!(reply.body.starts_with('{'), "{path}: {}", reply.body);
+    }
+    // A refusal is a problem as ever.
+    let reply = send("/api/db/transact?txid-only=true", 1);
+    reply.problem(409, "db/unique");
+}

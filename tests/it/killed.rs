@@ -215,7 +215,7 @@ impl Sent {
             }
             // It was made, and who sent it was not told; or it is made now.
             (Way::Command, None) if status == 409 => assert_eq!(answer["error"], "db/replay"),
-            (Way::Keyed | Way::Command, None) => assert_eq!(status, 200, "{answer}"),
+            (Way::Command | Way::Keyed, None) => assert_eq!(status, 200, "{answer}"),
         }
         if self.told.is_none() {
             let is_made = status == 200;
