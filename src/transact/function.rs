@@ -8,13 +8,14 @@
 //!    request on the same state gives the same.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::error::{Error, Problem};
 use super::ground::Ground;
 use crate::base::limits::{COMMIT_FLAKES_MAX, FUNCTION_VALUE_BYTES_MAX};
 use crate::lang::{Context, Function, Previous, Seed, Stop, Val};
 use crate::model::system::predicate::FN_NAME;
-use crate::model::{Facts, SubjectId, ValueRef};
+use crate::model::{Facts, PredicateId, SubjectId, Value, ValueRef};
 use crate::query::{Json, Pointer};
 use crate::schema::Predicate;
 
@@ -29,6 +30,9 @@ pub(super) fn is_function(json: &Json) -> bool {
     matches!(json, Json::String(text) if text.starts_with("#(") && text.ends_with(')'))
 }
 
+/// The values of a subject and predicate.
+type Before = ((SubjectId, PredicateId), Rc<[Value]>);
+
 /// What functions are evaluated with.
 pub(super) struct Evaluator<'a> {
     ground: &'a Ground<'a>,
@@ -37,6 +41,9 @@ pub(super) struct Evaluator<'a> {
     /// How many values were made, and their bytes.
     made: usize,
     bytes: usize,
+    /// What the author sees of the values before, of the subject and predicate that were asked for last: a list of
+    /// functions asks for the same each time.
+    before: Option<Before>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -46,6 +53,7 @@ impl<'a> Evaluator<'a> {
             compiled: HashMap::new(),
             made: 0,
             bytes: 0,
+            before: None,
         }
     }
 
@@ -58,7 +66,7 @@ impl<'a> Evaluator<'a> {
         at: &Pointer,
     ) -> Result<Vec<Json>, Error> {
         let ground = self.ground;
-        let before = ground.sight.value_list(s, it.id)?;
+        let before = self.before(s, it.id)?;
         let previous = match before.first() {
             _ if it.multi => Previous::Set(&before),
             None => Previous::Absent,
@@ -95,6 +103,17 @@ impl<'a> Evaluator<'a> {
             .into_iter()
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Error::invalid(at, "a function gave what is no value"))
+    }
+
+    fn before(&mut self, s: SubjectId, p: PredicateId) -> Result<Rc<[Value]>, Error> {
+        if let Some((of, values)) = &self.before
+            && *of == (s, p)
+        {
+            return Ok(Rc::clone(values));
+        }
+        let values: Rc<[Value]> = self.ground.sight.value_list(s, p)?.into();
+        self.before = Some(((s, p), Rc::clone(&values)));
+        Ok(values)
     }
 
     /// More than a commit may hold is enough to be refused.

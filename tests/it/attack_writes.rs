@@ -436,3 +436,13 @@ fn no_error_of_a_function_names_one_that_is_hidden() {
         assert!(!told.message().contains("hidden"), "{}", told.message());
     }
 }
+
+#[test]
+fn a_list_of_functions_reads_the_values_before_once() {
+    let db = writer();
+    let numbers = (0..10_000).collect::<Vec<_>>();
+    db.root(&json!([{"_id": "doc", "key": "k", "numbers": numbers}]));
+    let functions = vec!["#(+ 10000 1)"; 1_100];
+    let more = json!([{"_id": ["doc/key", "k"], "numbers": functions}]);
+    assert_eq!(db.write("ann", &more).unwrap().flakes.len(), 1);
+}
