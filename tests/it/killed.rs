@@ -257,6 +257,15 @@ fn load(served: &Served, caller: u64, way: Way, answered: &Sender<()>) -> Vec<Se
     all
 }
 
+/// Kills a server when it goes.
+struct Kill<'a>(&'a Served);
+
+impl Drop for Kill<'_> {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
 /// Mints tokens that have a record, until the server is gone.
 fn mint(served: &Served) -> Vec<String> {
     let body = json!({"auth": ["_auth/id", "robot"], "expireSeconds": 200_000});
@@ -300,12 +309,14 @@ fn what_is_asked_again_after_the_server_was_killed_is_made_exactly_once() {
                 callers.push(scope.spawn(move || load(served, caller, way, &sent)));
             }
             drop(sent);
+            // Killed also where a check fails, so that its callers end.
+            let end = Kill(&served);
             let minter = scope.spawn(|| mint(&served));
             for sent in &mut all {
                 sent.again(&served);
             }
             assert_eq!(answered.iter().take(24).count(), 24);
-            served.kill();
+            drop(end);
             for caller in callers {
                 all.extend(caller.join().unwrap());
             }

@@ -69,6 +69,7 @@ fn set_up() -> Vec<Value> {
             {"_id": "_predicate", "name": "item/money", "type": "int", "txSpec": ["_fn$sum"]},
             {"_id": "_predicate", "name": "item/mood", "type": "tag"},
             {"_id": "_predicate", "name": "item/old", "type": "string"},
+            {"_id": "_predicate", "name": "item/fleeting", "type": "string", "noHistory": true},
             {"_id": "_predicate", "name": "item/parts", "type": "ref", "multi": true, "component": true},
             {"_id": "_predicate", "name": "part/name", "type": "string"},
             {"_id": "_predicate", "name": "part/whole", "type": "ref"},
@@ -76,7 +77,7 @@ fn set_up() -> Vec<Value> {
         json!([{"_id": "_auth", "id": "ann", "publicKey": key().public().to_string(), "roles": [
             {"_id": "_role", "id": "ann", "rules": [
                 {"_id": "_rule", "id": "items", "collection": "item", "collectionDefault": true,
-                 "ops": ["all"], "fns": [["_fn/name", "true"]]},
+                 "ops": ["all", "erase"], "fns": [["_fn/name", "true"]]},
                 {"_id": "_rule", "id": "parts", "collection": "part", "collectionDefault": true,
                  "ops": ["all"], "fns": [["_fn/name", "true"]]},
                 {"_id": "_rule", "id": "reasons", "collection": "_tx", "predicates": ["_tx/reason"],
@@ -139,6 +140,20 @@ fn writes() -> Vec<Write> {
         Write::new(
             Way::Keyed("k4"),
             &json!([{"_id": "item$y", "key": "y", "new": 7, "former": "f"}]),
+        ),
+        // What is superseded is erased, and what is erased was never there.
+        Write::new(
+            Way::Keyed("k5"),
+            &json!([{"_id": item("b"), "fleeting": "one"}]),
+        ),
+        Write::new(Way::Plain, &json!([{"_id": item("b"), "fleeting": "two"}])),
+        Write::new(
+            Way::Plain,
+            &json!([{"_id": item("c"), "_action": "erase", "mood": null}]),
+        ),
+        Write::new(
+            Way::Command(5),
+            &json!([{"_id": item("y"), "_action": "erase"}]),
         ),
         // Rights given and taken in use.
         Write::new(
