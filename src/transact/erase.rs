@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::check::{Checked, checked};
 use super::erased::{Erases, What};
-use super::error::{Error, Problem};
+use super::error::{Error, Problem, absent, unidentified};
 use super::function::is_function;
 use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues};
@@ -30,7 +30,7 @@ use crate::model::{
     CollectionId, Facts, Flake, Op as FlakeOp, PredicateId, SubjectId, Value, ValueType,
 };
 use crate::policy::{Allowed, Cause, Op, Permissions, StagedFlake, View};
-use crate::query::{self, Json, Pointer, identity, tag_named};
+use crate::query::{Json, Pointer, identity, tag_named};
 use crate::schema::{Predicate, Schema};
 
 /// What is said of collections and predicates and not read by.
@@ -396,20 +396,4 @@ fn more(count: usize) -> ControlFlow<()> {
     } else {
         ControlFlow::Continue(())
     }
-}
-
-/// What a query says of an identity, said of a transaction.
-fn unidentified(error: query::Error) -> Error {
-    match error {
-        query::Error::InvalidIdentity { at, why } => Error::invalid(&at, why),
-        query::Error::Facts(error) => error.into(),
-        other => Error {
-            at: other.at().cloned(),
-            problem: Problem::Json(other),
-        },
-    }
-}
-
-fn absent(at: &Pointer) -> Error {
-    Error::invalid(at, "invalid identity, does not exist")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::SubjectId;
-use crate::query::Pointer;
+use crate::query::{self, Pointer};
 
 /// Why a transaction is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum SpecKind {
 pub enum Problem {
     /// The body is no JSON that is read here.
     #[error(transparent)]
-    Json(crate::query::Error),
+    Json(query::Error),
     /// The body is JSON, and no transaction.
     #[error("{0}")]
     Shape(String),
@@ -104,6 +104,23 @@ impl Error {
             problem: Problem::Invalid(why.into()),
         }
     }
+}
+
+/// What a query says of an identity, said of a transaction.
+pub(super) fn unidentified(error: query::Error) -> Error {
+    match error {
+        query::Error::InvalidIdentity { at, why } => Error::invalid(&at, why),
+        query::Error::Facts(error) => error.into(),
+        other => Error {
+            at: other.at().cloned(),
+            problem: Problem::Json(other),
+        },
+    }
+}
+
+/// Hidden and absent read the same, and no id is told that was not sent.
+pub(super) fn absent(at: &Pointer) -> Error {
+    Error::invalid(at, "invalid identity, does not exist")
 }
 
 impl fmt::Display for Error {

@@ -13,16 +13,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Checked, checked};
-use super::error::{Error, Problem};
+use super::error::{Error, Problem, absent};
 use super::followed::followed;
 use super::ground::Ground;
 use super::resolved::numbered;
 use super::rewrite::Said;
-use super::staged::{Laid, laid};
+use super::staged::{Laid, laid, typed_value};
 use crate::base::limits::COMMIT_FLAKES_MAX;
 use crate::model::system::{collection, first_number, predicate};
 use crate::model::{CollectionId, Facts, Flake, Op, PredicateId, SubjectId, Value, ValueType};
-use crate::query::{Json, Pointer, value_of};
+use crate::query::{Json, Pointer};
 use crate::schema::Predicate;
 
 /// Checks flakes as the next block's.
@@ -110,24 +110,23 @@ fn flake(json: &Json, at: &Pointer, ground: &Ground<'_>) -> Result<Flake, Error>
 }
 
 fn object(json: &Json, it: &Predicate, at: &Pointer) -> Result<Value, Error> {
-    let wrong = |why: String| Error::invalid(at, format!("`{}` takes {why}", it.name));
+    let wrong = |what: &str| Error::invalid(at, format!("`{}` takes {what}", it.name));
     match (it.value_type, json) {
         (ValueType::Ref | ValueType::Tag, Json::Int(raw)) => SubjectId::from_raw(*raw)
             .map(Value::Ref)
-            .ok_or_else(|| wrong("a subject's id".to_owned())),
-        (ValueType::Ref | ValueType::Tag, _) => Err(wrong("a subject's id".to_owned())),
+            .ok_or_else(|| wrong("a subject's id")),
+        (ValueType::Ref | ValueType::Tag, _) => Err(wrong("a subject's id")),
         // It is told as text.
         (ValueType::Json | ValueType::Geojson, Json::String(text)) => {
-            let json = Json::read(text).map_err(|error| wrong(error.to_string()))?;
-            value_of(&json, it.value_type).map_err(|why| wrong(why.to_string()))
+            let json = Json::read(text).map_err(|_| wrong("JSON, as a text"))?;
+            typed_value(&json, it, at)
         }
-        (scalar, json) => value_of(json, scalar).map_err(|why| wrong(why.to_string())),
+        (_, json) => typed_value(json, it, at),
     }
 }
 
 /// Subjects and refs are seen, or new.
 fn check_subjects(flakes: &[(Flake, Pointer)], ground: &Ground<'_>) -> Result<(), Error> {
-    let absent = |at: &Pointer| Error::invalid(at, "invalid identity, does not exist");
     let mut known = BTreeSet::new();
     let next = SubjectId::of_block(ground.before.basis().next());
     for (flake, at) in flakes {

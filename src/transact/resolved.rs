@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Error, Problem};
+use super::error::{Error, Problem, absent, unidentified};
 use super::function::{Evaluator, is_function};
 use super::ground::Ground;
 use super::named::{Named, NamedField, NamedId, NamedItem, NamedValue, NamedValues, Temp};
@@ -14,7 +14,7 @@ use crate::base::limits::COLLECTION_ID_MAX;
 use crate::model::system::{collection, first_number, predicate};
 use crate::model::{CollectionId, Facts, SubjectId, Value, ValueRef, ValueType};
 use crate::policy::View;
-use crate::query::{self, Json, Pointer, identity, tag_named, value_of};
+use crate::query::{Json, Pointer, identity, tag_named, value_of};
 use crate::schema::{Predicate, Schema};
 
 /// A transaction whose subjects are known.
@@ -421,21 +421,4 @@ pub(super) fn numbered(c: CollectionId, number: u64, at: &Pointer) -> Result<Sub
         ));
     }
     SubjectId::new(c, number).ok_or_else(|| limit("subjects of one collection", 1 << 44))
-}
-
-/// What a query says of an identity, said of a transaction.
-fn unidentified(error: query::Error) -> Error {
-    match error {
-        query::Error::InvalidIdentity { at, why } => Error::invalid(&at, why),
-        query::Error::Facts(error) => error.into(),
-        other => Error {
-            at: other.at().cloned(),
-            problem: Problem::Json(other),
-        },
-    }
-}
-
-/// Hidden and absent read the same, and no id is told that was not sent.
-fn absent(at: &Pointer) -> Error {
-    Error::invalid(at, "invalid identity, does not exist")
 }
