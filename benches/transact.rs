@@ -3,8 +3,8 @@
 //! 1. Callers: each makes one document of three flakes a transaction, and waits for the receipt before the next. The
 //!    floor is the rate of syncs of a file into which a page is written before each. Units: transactions a second, and
 //!    the 99th percentile of the time of one over the median.
-//! 2. Specs: the same item under predicates that have none, one and ten specs of one comparison each, on a database in
-//!    memory, so that the disk does not hide them. Unit: microseconds, and the ratio to none.
+//! 2. Specs: the same item under predicates that have none, one and ten specs of one comparison each: judged, as a trial
+//!    does, and made on a database in memory. Unit: microseconds, and the ratio to none.
 //! 3. Where the time goes: reading the JSON; judging it, as a trial does; all of it in memory; all of it on disk.
 //!
 //! Medians of rounds. Run with `cargo bench --no-default-features --bench transact`.
@@ -151,20 +151,34 @@ fn specs() {
         })
         .collect();
     let next = AtomicU64::new(0);
-    let mut times = vec![Vec::new(); counts.len()];
+    let trials: Vec<String> = (0..TRANSACTIONS)
+        .map(|n| format!(r#"{{"tx": {}}}"#, item(n)))
+        .collect();
+    let mut judged = vec![Vec::new(); counts.len()];
+    let mut made = vec![Vec::new(); counts.len()];
+    let each = |took: f64| took / TRANSACTIONS as f64 / 1e3;
     for _ in 0..ROUNDS {
         for (at, database) in databases.iter().enumerate() {
-            let took = nanoseconds(|| drop(call(database, 1, TRANSACTIONS, &next)));
-            times[at].push(took / TRANSACTIONS as f64 / 1e3);
+            let view = database.view("root").unwrap();
+            judged[at].push(each(nanoseconds(|| {
+                for text in &trials {
+                    drop(view.test_transact(text).unwrap());
+                }
+            })));
+            drop(view);
+            let all = nanoseconds(|| drop(call(database, 1, TRANSACTIONS, &next)));
+            made[at].push(each(all));
         }
     }
-    for (at, count) in counts.into_iter().enumerate() {
-        let over = times[at].iter().zip(&times[0]).map(|(it, none)| it / none);
-        println!(
-            "{count:>3} specs, in memory     {:>8.1} us  {:>6.2} of none",
-            median(times[at].clone()),
-            median(over.collect()),
-        );
+    for (name, times) in [("judged", judged), ("made in memory", made)] {
+        for (at, count) in counts.into_iter().enumerate() {
+            let over = times[at].iter().zip(&times[0]).map(|(it, none)| it / none);
+            println!(
+                "{count:>3} specs, {name:<14} {:>8.1} us  {:>6.2} of none",
+                median(times[at].clone()),
+                median(over.collect()),
+            );
+        }
     }
 }
 
