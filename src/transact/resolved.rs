@@ -112,6 +112,7 @@ pub(super) fn resolved<'s>(
             return Err(absent(&item.at.key("_id")));
         };
         resolver.subjects.push(s);
+        resolver.declare(item, s);
     }
     let mut items = Vec::new();
     for (index, item) in named.items.into_iter().enumerate() {
@@ -133,6 +134,27 @@ pub(super) fn resolved<'s>(
 }
 
 impl<'s> Resolver<'_, 's> {
+    /// A tag that an item describes is not made by use as well.
+    fn declare(&mut self, item: &NamedItem<'s>, s: SubjectId) {
+        if item.collection != collection::TAG || item.action != Action::Write {
+            return;
+        }
+        for field in item
+            .fields
+            .iter()
+            .filter(|it| it.predicate.id == predicate::TAG_ID)
+        {
+            let NamedValues::These(values) = &field.values else {
+                continue;
+            };
+            for (_, value) in values {
+                if let NamedValue::Json(Json::String(id)) = value {
+                    self.tags.insert(id.clone(), s);
+                }
+            }
+        }
+    }
+
     /// For each tempid, the subject that its upsert predicates find.
     fn upserts(&self, named: &Named<'s>) -> Result<Vec<Option<SubjectId>>, Error> {
         let mut found: Vec<Option<SubjectId>> = vec![None; named.temps.len()];
