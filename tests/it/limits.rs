@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::base::Clock;
 use solon::base::limits::{
-    BODY_BYTES_MAX, COLLECTION_ID_MAX, DECIMAL_DIGITS_MAX, DECIMAL_EXPONENT_MAX, JSON_DEPTH_MAX,
-    STRING_BYTES_MAX, TRANSACTION_ITEMS_MAX, WRITER_QUEUE_MAX,
+    BODY_BYTES_MAX, COLLECTION_ID_MAX, DECIMAL_DIGITS_MAX, DECIMAL_EXPONENT_MAX,
+    IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_SECONDS_MAX, JSON_DEPTH_MAX, STRING_BYTES_MAX,
+    TRANSACTION_ITEMS_MAX, WRITER_QUEUE_MAX,
 };
 use solon::db::{Database, ErrorKind, LimitKind, Options};
 use solon::model::Incarnation;
@@ -290,4 +291,41 @@ fn so_many_transactions_wait_for_the_writer_and_more_are_told_to_come_back() {
         WRITER_QUEUE_MAX + 1,
         "all that waited are answered"
     );
+}
+
+#[test]
+fn an_idempotency_key_has_so_many_characters_and_no_more() {
+    let db = office();
+    let once = |key: &str| {
+        let made = db
+            .database
+            .transact_once("root", key, r#"[{"_id": "doc", "size": 1}]"#);
+        made.map(|receipt| receipt.is_repeat)
+            .map_err(|error| error.code())
+    };
+    let most = "k".repeat(IDEMPOTENCY_KEY_BYTES_MAX);
+    assert_eq!(once(&most), Ok(false));
+    assert_eq!(once(&most), Ok(true));
+    assert_eq!(once(&format!("{most}k")), Err("db/invalid-request"));
+    for none in ["", "a b", "a\n", "\u{e4}"] {
+        assert_eq!(once(none), Err("db/invalid-request"), "{none:?}");
+    }
+}
+
+#[test]
+fn an_idempotency_key_is_kept_so_long_and_no_longer() {
+    let db = office();
+    let text = r#"[{"_id": "doc", "size": 1}]"#;
+    let once = || db.database.transact_once("root", "key", text).unwrap();
+    let first = once();
+    let almost_a_day = Duration::from_millis(IDEMPOTENCY_SECONDS_MAX * 1_000 - 1);
+    db.clock.advance(almost_a_day);
+    assert_eq!((once().is_repeat, once().id), (true, first.id.clone()));
+    db.clock.advance(Duration::from_millis(1));
+    let second = once();
+    assert!(!second.is_repeat);
+    assert_ne!(second.id, first.id);
+    // Now the second is the one that is told again, for its own day.
+    db.clock.advance(almost_a_day);
+    assert_eq!(once().id, second.id);
 }
