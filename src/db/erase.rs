@@ -13,7 +13,9 @@ use crate::base::limits::{COMMIT_ERASED_MAX, COMMIT_FLAKES_MAX};
 use crate::model::system::predicate;
 use crate::model::{
     CollectionId, Erased, Erasure, Facts, Flake, Op, Overlay, PredicateId, Reason, SubjectId, T,
+    Value,
 };
+use crate::query::Json;
 use crate::schema::{Predicate, Schema};
 use crate::store::{ByBlock, Life, Sealed, Snapshot};
 use crate::transact::Erases;
@@ -138,13 +140,24 @@ impl Erasing<'_> {
         Ok(lives)
     }
 
-    /// Whether the request itself may name a value that goes: one that is deleted, and not replaced by another.
+    /// Whether the request itself may name a value that goes: one that is deleted, or that its text tells although
+    /// another replaces it, as `cas` and a two-tuple do.
     fn may_name_what_goes(&self, flakes: &[Flake], lives: &[Life]) -> bool {
         let asserted = flakes.iter().filter(|it| it.op == Op::Assert);
         let replaced: BTreeSet<_> = asserted.map(|it| (it.s, it.p)).collect();
+        let own = SubjectId::of_block(self.t);
+        let text = flakes.iter().find_map(|it| match &it.o {
+            Value::String(text) if it.s == own && it.p == predicate::TX_TX => Some(text),
+            _ => None,
+        });
+        // No command, so that there is nothing to keep.
+        let Some(text) = text else { return true };
+        let Ok(text) = Json::read(text) else {
+            return true;
+        };
         lives.iter().any(|life| {
             let is_multi = self.schema.predicate(life.p).is_none_or(|it| it.multi);
-            is_multi || !replaced.contains(&(life.s, life.p))
+            is_multi || !replaced.contains(&(life.s, life.p)) || may_tell(&text, &life.o)
         })
     }
 
@@ -229,6 +242,26 @@ impl Erasing<'_> {
             }
         }
         Ok(next.into_iter().collect())
+    }
+}
+
+/// Whether a command may tell a value. Only a string is looked for, since all others can be written in several ways;
+/// so can one in the text of a function, where there is a backslash.
+fn may_tell(text: &Json, value: &Value) -> bool {
+    match value {
+        Value::String(value) => has(text, value),
+        _ => true,
+    }
+}
+
+fn has(json: &Json, value: &str) -> bool {
+    let tells = |text: &str| text.contains(value) || text.contains('\\');
+    match json {
+        Json::String(text) => tells(text),
+        Json::Array(list) => list.iter().any(|it| has(it, value)),
+        Json::Object(members) => members.iter().any(|(key, it)| tells(key) || has(it, value)),
+        Json::Int(_) | Json::UInt(_) | Json::Double(_) | Json::Decimal(_) => false,
+        Json::Null | Json::Bool(_) => false,
     }
 }
 

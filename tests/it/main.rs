@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
+//! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
@@ -35,6 +36,7 @@
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod attack;
+mod attack_changes;
 mod attack_writes;
 #[cfg(feature = "cli")]
 mod cli;
