@@ -21,6 +21,8 @@ pub struct PolicyChange<'a> {
     pub sent: &'a BTreeSet<(SubjectId, PredicateId)>,
     /// What the author sees of the facts before: only what is in it may be named to them.
     pub sight: &'a dyn Facts,
+    /// Whether the author holds the root role.
+    pub is_root: bool,
     /// The block's instant, Unix milliseconds.
     pub now_ms: i64,
 }

@@ -203,6 +203,7 @@ fn policy_stage(
             flakes: sorted,
             sent,
             sight: ground.sight,
+            is_root: ground.writes.is_root(),
             now_ms: ground.now_ms,
         };
         check_policy(&change).map_err(|error| located(error, place))

@@ -5,7 +5,7 @@ use solon::db::{Receipt, sign_command};
 use solon::model::{SubjectId, T};
 use solon::token::CommandKey;
 
-use crate::support::{Db, START_MS, office};
+use crate::support::{Db, START_MS, office, rule};
 
 /// A command of root, signed by a key of its own.
 fn command(db: &Db, nonce: i64, tx: &Value) -> Receipt {
@@ -50,4 +50,79 @@ fn a_command_that_names_what_it_replaces_is_not_kept_where_no_history_is() {
         old = new;
     }
     db.database.verify().unwrap();
+}
+
+/// A document of which ann sees what the function tells of its weight, and eve may change types.
+fn weighed(of: &str, weight: &Value, code: &str) -> Db {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/weight", "type": of}]));
+    db.auth("ann", None, &[rule("see", "doc", &["*"], code, &["query"])]);
+    let shapes = rule(
+        "shapes",
+        "_predicate",
+        &["_predicate/type"],
+        "true",
+        &["transact"],
+    );
+    db.auth("eve", None, &[shapes]);
+    db.root(&json!([{"_id": "doc", "key": "a", "weight": weight}]));
+    db
+}
+
+#[test]
+fn a_change_of_type_changes_no_answer_of_a_rule() {
+    let weight = |new: &str| json!([{"_id": ["_predicate/name", "doc/weight"], "type": new}]);
+    let keys = json!({"select": ["doc/key"], "from": "doc"});
+    for code in [
+        r#"(not= (get (?s) "doc/weight") 0.1)"#,
+        r#"(== (get (?s) "doc/weight") 0.1)"#,
+        r#"(< (get (?s) "doc/weight") 0.1)"#,
+        r#"(== (+ (get (?s) "doc/weight") 1) 1.1)"#,
+        r#"(not= (?o) 0.1)"#,
+    ] {
+        for of in ["double", "float"] {
+            let db = weighed(of, &json!(0.1), code);
+            let before = db.ask("ann", &keys);
+            let refused = db.refused("eve", &weight("bigdec"));
+            assert_eq!(refused.code(), "db/in-use", "{code}");
+            // Eve does not see the function.
+            assert!(!refused.message().contains("see-fn"), "{refused}");
+            assert_eq!(db.refused("root", &weight("bigdec")).code(), "db/in-use");
+            assert_eq!(db.ask("ann", &keys), before);
+        }
+    }
+    // What no function reads may change.
+    let db = weighed("double", &json!(0.1), r#"(== (get (?s) "doc/key") "a")"#);
+    db.write("eve", &weight("bigdec")).unwrap();
+    // A sum or a text tells a 5 from a 5.0, so root alone says that it does not matter.
+    for code in [
+        r#"(not= (+ (get (?s) "doc/weight") 0.1) 5.1)"#,
+        r#"(not= (str (get (?s) "doc/weight")) "5")"#,
+        r#"(not= (str (?o)) "5")"#,
+    ] {
+        for new in ["instant", "double", "float", "bigint", "bigdec"] {
+            let db = weighed("int", &json!(5), code);
+            assert_eq!(
+                db.refused("eve", &weight(new)).code(),
+                "db/in-use",
+                "{code} {new}"
+            );
+            db.write("root", &weight(new)).unwrap();
+        }
+    }
+    // Whole numbers are compared alike in every type.
+    for code in [
+        r#"(not= (get (?s) "doc/weight") 5)"#,
+        r#"(== (get (?s) "doc/weight") 5)"#,
+        r#"(< (get (?s) "doc/weight") 5)"#,
+        r#"(<= (get (?s) "doc/weight") 5)"#,
+        r#"(contains? (hash-set 5 6) (get (?s) "doc/weight"))"#,
+    ] {
+        for new in ["long", "instant", "double", "float", "bigint", "bigdec"] {
+            let db = weighed("int", &json!(5), code);
+            let before = db.ask("ann", &keys);
+            db.write("root", &weight(new)).unwrap();
+            assert_eq!(db.ask("ann", &keys), before, "{code} {new}");
+        }
+    }
 }
