@@ -3,6 +3,7 @@
 //! A value is kept exactly or not at all: what would lose something is refused, by whoever asks for it. Types that
 //! are kept alike change without a value being touched.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -76,6 +77,17 @@ const CONVERSIONS: [(ValueType, ValueType, Conversion); 22] = [
     (ValueType::Uri, ValueType::String, Conversion::Same),
 ];
 
+/// Those by which a value is kept in another way.
+const CHANGING: [Conversion; 7] = [
+    Conversion::InstantToInt,
+    Conversion::IntToInstant,
+    Conversion::IntToDouble,
+    Conversion::IntToFloat,
+    Conversion::IntToDecimal,
+    Conversion::DoubleToDecimal,
+    Conversion::ToText,
+];
+
 /// How a predicate's values change with its type, if it may change so.
 pub fn conversion(from: ValueType, to: ValueType) -> Option<Conversion> {
     let mut all = CONVERSIONS.iter();
@@ -88,6 +100,22 @@ pub fn conversions(from: ValueType) -> impl Iterator<Item = ValueType> {
     let all = CONVERSIONS.iter();
     all.filter(move |(of, ..)| *of == from)
         .map(|(_, into, _)| *into)
+}
+
+/// All that a value is, or became by changes of its predicate's type.
+pub fn forms(value: &Value) -> BTreeSet<Value> {
+    let mut forms = BTreeSet::from([value.clone()]);
+    let mut new = vec![value.clone()];
+    while let Some(value) = new.pop() {
+        for conversion in CHANGING {
+            if let Some(form) = conversion.convert(value.borrow())
+                && forms.insert(form.clone())
+            {
+                new.push(form);
+            }
+        }
+    }
+    forms
 }
 
 /// The name of a type, as `_predicate/type` has it.
@@ -262,6 +290,24 @@ mod tests {
                 .is_some()
         );
         assert_eq!(Conversion::ToText.convert(ValueRef::Bytes(&bytes)), None);
+    }
+
+    #[test]
+    fn a_value_is_followed_through_every_conversion_there_is() {
+        for (_, _, conversion) in CONVERSIONS {
+            assert_eq!(conversion.changes_values(), CHANGING.contains(&conversion));
+        }
+        assert_eq!(
+            forms(&Value::string("a")),
+            BTreeSet::from([Value::string("a")])
+        );
+        let five = forms(&Value::Instant(5));
+        let decimal = Value::Decimal(Decimal::from(5));
+        let double = Value::Double(Real::new(5.0).unwrap());
+        assert_eq!(
+            five,
+            BTreeSet::from([Value::Int(5), Value::Instant(5), double, decimal])
+        );
     }
 
     #[test]

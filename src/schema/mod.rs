@@ -12,7 +12,7 @@ mod past;
 
 pub use bootstrap::bootstrap;
 pub use changes::{check, touches_schema};
-pub use conversion::{Conversion, conversion, conversions};
+pub use conversion::{Conversion, conversion, conversions, forms};
 pub use error::Error;
 pub use load::{Collection, Predicate, Schema, Spec, tag_name, type_of};
 pub use name::{is_collection_name, is_predicate_name, split};

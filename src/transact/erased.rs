@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::system::predicate;
 use crate::model::{PredicateId, SubjectId, Value};
+use crate::schema::forms;
 
 /// How much of a subject one item erases, from every moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Erases(BTreeMap<SubjectId, Parts>);
 struct Parts {
     is_whole: bool,
     predicates: BTreeSet<PredicateId>,
-    values: BTreeSet<(PredicateId, Value)>,
+    values: BTreeMap<PredicateId, BTreeSet<Value>>,
 }
 
 impl Erases {
@@ -34,7 +35,7 @@ impl Erases {
         match what {
             What::Whole => parts.is_whole = true,
             What::Predicate(p) => drop(parts.predicates.insert(p)),
-            What::Value(p, o) => drop(parts.values.insert((p, o))),
+            What::Value(p, o) => drop(parts.values.entry(p).or_default().insert(o)),
         }
     }
 
@@ -61,7 +62,7 @@ impl Erases {
     /// Whether of a subject no more is erased than these predicates.
     pub(super) fn is_within(&self, s: SubjectId, predicates: &[PredicateId]) -> bool {
         self.0.get(&s).is_none_or(|parts| {
-            let named = parts.values.iter().map(|(p, _)| p);
+            let named = parts.values.keys();
             !parts.is_whole
                 && parts
                     .predicates
@@ -73,7 +74,8 @@ impl Erases {
 
     /// Whether a fact is erased.
     ///
-    /// What keeps a request from being made twice stays on its block, and who signed it.
+    /// What keeps a request from being made twice stays on its block, and who signed it. A value that the predicate
+    /// had under another type is the value that it became.
     pub fn covers(&self, s: SubjectId, p: PredicateId, o: &Value) -> bool {
         let stays = matches!(
             p,
@@ -82,8 +84,11 @@ impl Erases {
         let Some(parts) = self.0.get(&s).filter(|_| !stays) else {
             return false;
         };
-        parts.is_whole || parts.predicates.contains(&p) || {
-            !parts.values.is_empty() && parts.values.contains(&(p, o.clone()))
-        }
+        let is_named = |values: &BTreeSet<Value>| {
+            values.contains(o) || forms(o).iter().any(|form| values.contains(form))
+        };
+        parts.is_whole
+            || parts.predicates.contains(&p)
+            || parts.values.get(&p).is_some_and(is_named)
     }
 }

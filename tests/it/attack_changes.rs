@@ -126,3 +126,29 @@ fn a_change_of_type_changes_no_answer_of_a_rule() {
         }
     }
 }
+
+#[test]
+fn a_value_is_erased_in_the_types_that_it_had_too() {
+    let uuid = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+    for (of, value, types, told) in [
+        ("uuid", json!(uuid), &["string"][..], json!(uuid)),
+        ("bytes", json!("00ff"), &["string"], json!("00ff")),
+        ("json", json!({"a": 1}), &["string"], json!("{\"a\":1}")),
+        ("int", json!(5), &["double"], json!(5.0)),
+        ("int", json!(5), &["float", "double", "bigdec"], json!("5")),
+        ("int", json!(5), &["instant", "long", "double"], json!(5)),
+        ("double", json!(0.1), &["bigdec"], json!("0.1")),
+    ] {
+        let db = weighed(of, &value, "true");
+        let held = db.database.head();
+        for new in types {
+            db.root(&json!([{"_id": ["_predicate/name", "doc/weight"], "type": new}]));
+        }
+        let then = json!({"select": ["doc/key", "doc/weight"], "from": "doc", "block": held.t.0});
+        assert!(db.ask("root", &then).to_string().contains("doc/weight"));
+        db.root(&json!([{"_id": ["doc/key", "a"], "_action": "erase", "weight": told}]));
+        let left = db.ask("root", &then).to_string();
+        assert!(!left.contains("doc/weight"), "{of} {types:?}: {left}");
+        db.database.verify().unwrap();
+    }
+}
