@@ -283,7 +283,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// How many functions that are seen are called by one, and by those that it calls.
+    /// How many functions are called by one, and by those that it calls; none, if one of them is hidden.
     fn visible_calls(&self, row: &Row) -> Result<usize, Error> {
         let of = |p| row.iter().find(|(of, _)| *of == p).map(|(_, o)| o);
         let Some(Value::String(code)) = of(predicate::FN_CODE) else {
@@ -296,9 +296,17 @@ impl<'a> Source<'a> {
         let Ok(function) = Function::compile(code, &params, self.schema) else {
             return Ok(0);
         };
-        let mut count = 0;
+        let mut count = 0_usize;
         for called in function.calls() {
-            count += usize::from(self.view.exists(*called)?);
+            // What a hidden text calls is hidden too.
+            if self
+                .view
+                .value_list(*called, predicate::FN_CODE)?
+                .is_empty()
+            {
+                return Ok(0);
+            }
+            count = count.saturating_add(1);
         }
         Ok(count)
     }

@@ -152,3 +152,25 @@ fn a_value_is_erased_in_the_types_that_it_had_too() {
         db.database.verify().unwrap();
     }
 }
+
+#[test]
+fn an_export_is_in_an_order_that_tells_nothing_hidden() {
+    let told = ["(seen)", "true"].map(|hidden| {
+        let db = office();
+        for (name, code) in [
+            ("seen", "true"),
+            ("hidden", hidden),
+            ("first", "(hidden)"),
+            ("second", "true"),
+        ] {
+            db.root(&json!([{"_id": "_fn", "name": name, "code": code}]));
+        }
+        let code = r#"(not= (get (?s) "_fn/name") "hidden")"#;
+        db.auth("ann", None, &[rule("see", "_fn", &["*"], code, &["query"])]);
+        let mut out = Vec::new();
+        db.database.export_as("ann", &mut out, |_, _| ()).unwrap();
+        String::from_utf8(out).unwrap()
+    });
+    assert!(told[0].contains("(hidden)"));
+    assert_eq!(told[0], told[1]);
+}
