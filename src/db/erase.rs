@@ -260,8 +260,12 @@ fn has(json: &Json, value: &str) -> bool {
         Json::String(text) => tells(text),
         Json::Array(list) => list.iter().any(|it| has(it, value)),
         Json::Object(members) => members.iter().any(|(key, it)| tells(key) || has(it, value)),
-        Json::Int(_) | Json::UInt(_) | Json::Double(_) | Json::Decimal(_) => false,
-        Json::Null | Json::Bool(_) => false,
+        Json::Null
+        | Json::Bool(_)
+        | Json::Int(_)
+        | Json::UInt(_)
+        | Json::Double(_)
+        | Json::Decimal(_) => false,
     }
 }
 
