@@ -126,10 +126,15 @@ fn whole(
     done
 }
 
-/// A new file that its owner alone can read: all of a database may stand in it.
+/// A new file that its owner alone can read: all of a database may stand in it. What is there already may be open to
+/// others, or lead elsewhere, so it is not written into.
 fn private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

@@ -239,7 +239,12 @@ fn an_export_is_imported_again_and_stands_whole_in_its_file_or_not_at_all() {
         "{text}"
     );
 
+    // What an export that was killed left behind, or somebody else put there, is not written into.
+    let left = dir.path().join("left");
+    std::fs::write(&left, "left").unwrap();
+    std::fs::hard_link(&left, dir.path().join("all.jsonl.part")).unwrap();
     let out = run(dir.path(), &["export", "--out", "all.jsonl", "--json"]);
+    assert_eq!(std::fs::read_to_string(&left).unwrap(), "left");
     let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(
         (&report["items"], &report["block"]),
