@@ -165,11 +165,15 @@ fn tempid(json: &Json) -> Option<Tempid> {
     }
 }
 
-/// What the tempids of a block became, as it was told to its author.
+/// What the tempids of a block that was made under a key became, as it was told to its author.
+///
+/// # Errors
+/// `Conflict` if that was erased: what repeats the request would else go on as if it had had none.
 pub(super) fn tempids_of(facts: &dyn Facts, t: T) -> Result<Vec<(String, Tempid)>, Error> {
     let told = facts.value_list(SubjectId::of_block(t), predicate::TX_TEMPIDS)?;
     let Some(Value::Json(text)) = told.first() else {
-        return Ok(Vec::new());
+        let why = "what was made under this key was erased, and is not told again";
+        return Err(Error::new(ErrorKind::Conflict, "db/idempotency", why));
     };
     let Ok(Json::Object(entries)) = Json::read(text) else {
         return Ok(Vec::new());

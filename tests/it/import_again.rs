@@ -139,6 +139,23 @@ fn what_was_imported_is_skipped_with_its_tempids_and_what_follows_it_is_made() {
 }
 
 #[test]
+fn an_import_does_not_go_on_behind_what_was_erased_of_it() {
+    let (few, more) = (persons(6), persons(9));
+    let database = made_on(&Disk::default());
+    imported(&database, &few);
+    let block = database.head().t;
+    let erase = format!(r#"[{{"_id": -{}, "_action": "erase"}}]"#, block.0);
+    database.transact(&erase).unwrap();
+    let head = database.head();
+    // What its tempids became went with it, so nothing that follows could refer to it.
+    for text in [&few, &more] {
+        let stopped = database.import(text.as_bytes(), |_| ()).unwrap_err();
+        assert_eq!(stopped.error.code(), "db/idempotency");
+        assert_eq!(database.head(), head);
+    }
+}
+
+#[test]
 fn an_error_that_is_mended_lets_the_import_go_on_behind_what_was_made() {
     let whole = persons(8);
     let broken = whole.replace(r#""name":"p7""#, r#""nam":"p7""#);
