@@ -7,7 +7,7 @@
 //! 2. The same key with another text is a conflict, while the key is kept.
 //! 3. A refused request leaves nothing, so its key is free.
 //! 4. The flakes of a repeated receipt are those that its author may see now, of what the block made and took away:
-//!    the rules of now, on the facts of then and of now (law 12).
+//!    the rules of now, on the facts of then and of now (law 12). Its tempids are those of the first.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Receipt, Tempid};
 use super::error::{Error, ErrorKind};
+use super::judged::seen;
 use super::state::name_of;
 use crate::base::Budget;
 use crate::base::limits::{IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_SECONDS_MAX};
 use crate::model::system::predicate;
 use crate::model::{
-    self, Digest, Fact, Facts, Flake, Op as FlakeOp, Overlay, PredicateId, SubjectId, T, Value,
-    ValueRef,
+    self, Digest, Facts, Flake, Op as FlakeOp, Overlay, PredicateId, SubjectId, T, Value, ValueRef,
 };
 use crate::policy::{History, Op, Policy, View};
 use crate::query::Json;
@@ -176,7 +176,9 @@ pub(super) fn tempids_of(facts: &dyn Facts, t: T) -> Result<Vec<(String, Tempid)
         return Err(Error::new(ErrorKind::Conflict, "db/idempotency", why));
     };
     let Ok(Json::Object(entries)) = Json::read(text) else {
-        return Ok(Vec::new());
+        return Err(Error::internal(
+            "what tempids became is not as it was written",
+        ));
     };
     let entries = entries.into_iter();
     Ok(entries
@@ -212,6 +214,7 @@ impl Again<'_> {
         let block = snapshot.block(t)?.ok_or_else(missing)?;
         let sealed = snapshot.log(t)?.ok_or_else(missing)?;
         let own = SubjectId::of_block(t);
+        // As they were told: whoever asks was told these ids, or would have been.
         let tempids = tempids_of(snapshot, t)?;
         let schema = self.policy.schema();
         let by_engine = |flake: &&Flake| {
@@ -224,8 +227,10 @@ impl Again<'_> {
             .filter(by_engine)
             .cloned()
             .collect();
-        let mut visible = self.seen(&flakes, FlakeOp::Retract, T(t.0.saturating_sub(1)))?;
-        visible.extend(self.seen(&flakes, FlakeOp::Assert, t)?);
+        let mut visible = self.on(before.basis(), |sight| {
+            seen(&flakes, FlakeOp::Retract, sight)
+        })?;
+        visible.extend(self.on(t, |sight| seen(&flakes, FlakeOp::Assert, sight))?);
         visible.sort();
         let is_root = self
             .policy
@@ -248,8 +253,12 @@ impl Again<'_> {
         })
     }
 
-    /// The flakes of one kind that may be seen, on the facts at `basis`.
-    fn seen(&self, flakes: &[Flake], op: FlakeOp, basis: T) -> Result<Vec<Flake>, Error> {
+    /// Looks at the facts at `basis` as their author may see them now.
+    fn on<X>(
+        &self,
+        basis: T,
+        look: impl FnOnce(&View<'_>) -> Result<X, Error>,
+    ) -> Result<X, Error> {
         let reads = self
             .policy
             .permissions(self.auth, &Op::query(), self.facts)?;
@@ -257,20 +266,7 @@ impl Again<'_> {
         let schema = self.policy.schema().for_past(&past)?;
         let told = self.budget.unbounded();
         let since = Since { facts: self.facts };
-        let sight = View::new(reads, schema, &past, self.now_ms, &told).with_history(&since);
-        let mut seen = Vec::new();
-        for flake in flakes.iter().filter(|flake| flake.op == op) {
-            let fact = Fact {
-                s: flake.s,
-                p: flake.p,
-                o: flake.o.borrow(),
-                t: basis,
-            };
-            if sight.sees(fact)? {
-                seen.push(flake.clone());
-            }
-        }
-        Ok(seen)
+        look(&View::new(reads, schema, &past, self.now_ms, &told).with_history(&since))
     }
 }
 
