@@ -101,8 +101,9 @@ pub(super) struct ServeArguments {
     pub(super) log_format: LogFormat,
 }
 
+/// A data folder that must be there.
 #[derive(Debug, Args)]
-pub(super) struct ExportArguments {
+pub(super) struct FolderArguments {
     /// The data folder
     #[arg(
         long,
@@ -111,6 +112,12 @@ pub(super) struct ExportArguments {
         default_value = "./solon-data"
     )]
     pub(super) data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
     /// The database that is exported
     #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
     pub(super) db: String,
@@ -166,14 +173,8 @@ pub(super) struct ImportArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
-    /// The data folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "SOLON_DATA",
-        default_value = "./solon-data"
-    )]
-    pub(super) data: PathBuf,
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
     /// The database
     #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
     pub(super) db: String,
@@ -187,14 +188,8 @@ pub(super) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct RootArguments {
-    /// The data folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "SOLON_DATA",
-        default_value = "./solon-data"
-    )]
-    pub(super) data: PathBuf,
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
     /// How long the token is good
     #[arg(long, value_name = "TIME", default_value = "3599s", value_parser = seconds)]
     pub(super) expires: u64,

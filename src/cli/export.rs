@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::arguments::{ExportArguments, ExportBy};
+use super::arguments::{ExportArguments, ExportBy, FolderArguments};
 use super::error::Error;
 use super::progress::Progress;
 use crate::base::{Clock as _, SystemClock};
@@ -14,7 +14,7 @@ use crate::model::T;
 /// Exports a database.
 pub(super) fn export(arguments: &ExportArguments) -> Result<(), Error> {
     let ExportArguments {
-        data,
+        folder: FolderArguments { data },
         db,
         by,
         out,

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write as _};
 
-use super::arguments::RootArguments;
+use super::arguments::{FolderArguments, RootArguments};
 use super::error::Error;
 use crate::db::{Options, root_token_from_keys};
 
 /// Prints a root token.
 pub(super) fn root(arguments: &RootArguments) -> Result<(), Error> {
     let RootArguments {
-        data,
+        folder: FolderArguments { data },
         expires,
         db,
         issuer,

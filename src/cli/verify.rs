@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use super::arguments::VerifyArguments;
+use super::arguments::{FolderArguments, VerifyArguments};
 use super::error::Error;
 use crate::db::{Verified, verify_file};
 use crate::wire;
@@ -10,7 +10,7 @@ use crate::wire;
 /// Verifies a database.
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), Error> {
     let VerifyArguments {
-        data,
+        folder: FolderArguments { data },
         db,
         head,
         json,
