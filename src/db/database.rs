@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{Receipt, Tempid};
 use super::auth_name::AuthName;
 use super::command::{Command, misdirected};
+use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::{Once, tempids_of};
@@ -383,7 +384,9 @@ impl Database {
     fn make(&self, author: Author, work: Transaction) -> Result<Receipt, Error> {
         match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
-            Done::Granted(_) => Err(Error::internal("the writer answered something else")),
+            Done::Granted(_) | Done::Ran => {
+                Err(Error::internal("the writer answered something else"))
+            }
         }
     }
 
@@ -427,7 +430,26 @@ impl Database {
     ) -> Result<mint::Grant, Error> {
         match self.ask(author, Work::Mint { request, id })? {
             Done::Granted(grant) => Ok(grant),
-            Done::Transacted(_) => Err(Error::internal("the writer answered something else")),
+            Done::Transacted(_) | Done::Ran => {
+                Err(Error::internal("the writer answered something else"))
+            }
+        }
+    }
+
+    /// Has the writer run an errand, as this author, who is admitted at its turn.
+    pub(super) fn errand<T: Send + 'static>(
+        &self,
+        author: Author,
+        run: impl FnOnce(&Ground<'_>) -> Result<Made<T>, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (errand, answer) = Errand::new(run);
+        match self.ask(author, Work::Errand(errand))? {
+            Done::Ran => answer
+                .try_recv()
+                .unwrap_or_else(|_| Err(Error::internal("an errand told nothing"))),
+            Done::Transacted(_) | Done::Granted(_) => {
+                Err(Error::internal("the writer answered something else"))
+            }
         }
     }
 

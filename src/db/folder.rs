@@ -21,6 +21,7 @@ use super::mint::issue;
 use super::session::{Session, wrong_database};
 use super::signed::Signed;
 use super::signed_command::SignedCommand;
+use super::source::Source;
 use super::state::Author;
 use crate::base::limits::ROOT_TOKEN_SECONDS_MAX;
 use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
@@ -40,8 +41,14 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
-    name: Arc<str>,
-    database: Database,
+    opened: Opened,
+}
+
+/// A database of the folder that is open, and its name.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub(super) name: Arc<str>,
+    pub(super) database: Database,
 }
 
 impl Folder {
@@ -65,8 +72,10 @@ impl Folder {
         let tokens = Arc::new(Verifier::new(Arc::new(keys)));
         let inner = Inner {
             tokens,
-            name: Arc::from(DEFAULT),
-            database,
+            opened: Opened {
+                name: Arc::from(DEFAULT),
+                database,
+            },
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -87,7 +96,7 @@ impl Folder {
 
     /// The folder's database.
     pub fn database(&self) -> &Database {
-        &self.inner.database
+        &self.inner.opened.database
     }
 
     /// The database that a name means.
@@ -96,7 +105,7 @@ impl Folder {
     /// `NotFound` if it is not there.
     pub fn database_named(&self, name: &str) -> Result<&Database, Error> {
         if self.is_named(Some(name)) {
-            return Ok(&self.inner.database);
+            return Ok(&self.inner.opened.database);
         }
         Err(Error::new(
             ErrorKind::NotFound,
@@ -105,9 +114,36 @@ impl Folder {
         ))
     }
 
+    /// The database that a name means, in either spelling.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub(super) fn opened(&self, name: &str) -> Result<Opened, Error> {
+        self.database_named(name)?;
+        Ok(self.inner.opened.clone())
+    }
+
+    /// The database of this incarnation.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
+    pub(super) fn of_incarnation(&self, incarnation: Incarnation) -> Result<Opened, Error> {
+        let opened = &self.inner.opened;
+        if opened.database.incarnation() == incarnation {
+            return Ok(opened.clone());
+        }
+        let why = "there is no such database";
+        Err(Error::new(ErrorKind::NotFound, "db/not-found", why))
+    }
+
+    /// What verifies and signs tokens.
+    pub(super) fn tokens(&self) -> &Arc<Verifier> {
+        &self.inner.tokens
+    }
+
     /// Whether nothing was ever written to the database but its bootstrap.
     pub fn is_fresh(&self) -> bool {
-        self.inner.database.head().t == T(1)
+        self.inner.opened.database.head().t == T(1)
     }
 
     /// The session of the bearer of a token; `database` where the request names one.
@@ -115,11 +151,21 @@ impl Folder {
     /// # Errors
     /// `Unauthenticated` for a token that is not good here; `NotFound` for a database that is not there.
     pub fn session(&self, token: &str, database: Option<&str>) -> Result<Session, Error> {
-        let Inner {
-            tokens,
-            name,
-            database: of,
-        } = &*self.inner;
+        self.session_from(token, database, Source::default())
+    }
+
+    /// The same, and where the request comes from.
+    ///
+    /// # Errors
+    /// As [`Folder::session`].
+    pub fn session_from(
+        &self,
+        token: &str,
+        database: Option<&str>,
+        _source: Source,
+    ) -> Result<Session, Error> {
+        let Inner { tokens, opened } = &*self.inner;
+        let Opened { name, database: of } = opened;
         let expected = Expected {
             audience: name,
             incarnation: of.incarnation(),
@@ -145,7 +191,7 @@ impl Folder {
         if !self.is_named(database) {
             return Ok(None);
         }
-        let state = self.inner.database.state();
+        let state = self.inner.opened.database.state();
         let set = state
             .snapshot
             .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?;
@@ -160,7 +206,7 @@ impl Folder {
     /// # Errors
     /// `Corrupt` or `Unavailable` if that cannot be read.
     pub fn has_anonymous(&self) -> Result<bool, Error> {
-        let state = self.inner.database.state();
+        let state = self.inner.opened.database.state();
         Ok(!state
             .snapshot
             .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?
@@ -197,10 +243,10 @@ impl Folder {
         if database.is_some_and(|named| !command.is_for(named)) {
             return Err(misdirected());
         }
-        if !command.is_for(&self.inner.name) {
+        if !command.is_for(&self.inner.opened.name) {
             return Err(Signed::refuse(&command));
         }
-        SignedCommand::verify(&self.inner.database, command)
+        SignedCommand::verify(&self.inner.opened.database, command)
     }
 
     /// A token for root.
@@ -220,7 +266,7 @@ impl Folder {
         auth: impl Into<AuthName>,
         expire_seconds: u64,
     ) -> Result<String, Error> {
-        let auth = self.inner.database.auth(auth)?;
+        let auth = self.inner.opened.database.auth(auth)?;
         self.sign(auth, Some(expire_seconds))
     }
 
@@ -229,25 +275,27 @@ impl Folder {
     /// # Errors
     /// What stands in the way.
     pub fn ready(&self) -> Result<(), Error> {
-        self.inner.database.state().snapshot.exists(ROOT_AUTH)?;
-        self.inner.database.can_write()
+        self.inner
+            .opened
+            .database
+            .state()
+            .snapshot
+            .exists(ROOT_AUTH)?;
+        self.inner.opened.database.can_write()
     }
 
     /// Finishes what was accepted and stops the writer.
     pub fn close(&self) {
-        self.inner.database.close();
+        self.inner.opened.database.close();
     }
 
     fn is_named(&self, database: Option<&str>) -> bool {
-        database.is_none_or(|it| is_spelling(it, &self.inner.name))
+        database.is_none_or(|it| is_spelling(it, &self.inner.opened.name))
     }
 
     fn session_of(&self, auth: SubjectId) -> Result<Session, Error> {
-        let Inner {
-            tokens,
-            name,
-            database,
-        } = &*self.inner;
+        let Inner { tokens, opened } = &*self.inner;
+        let Opened { name, database } = opened;
         let author = Author::Auth(auth);
         Session::admit(
             database.clone(),
@@ -258,11 +306,8 @@ impl Folder {
     }
 
     fn sign(&self, auth: SubjectId, lifetime_seconds: Option<u64>) -> Result<String, Error> {
-        let Inner {
-            tokens,
-            name,
-            database,
-        } = &*self.inner;
+        let Inner { tokens, opened } = &*self.inner;
+        let Opened { name, database } = opened;
         let state = database.state();
         let facts = &state.snapshot;
         let is_root = state

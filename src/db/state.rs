@@ -96,18 +96,26 @@ impl Author {
         let auth = self.auth();
         let refuse = |code, message| Err(Error::new(ErrorKind::Unauthenticated, code, message));
         let mut exists = false;
+        let mut is_disabled = false;
         let mut valid_after_ms = i64::MIN;
         if auth.collection() == collection::AUTH {
             facts.subject(auth, &mut |fact| {
                 exists = true;
-                if let (predicate::AUTH_VALID_AFTER, ValueRef::Instant(ms)) = (fact.p, fact.o) {
-                    valid_after_ms = ms;
+                match (fact.p, fact.o) {
+                    (predicate::AUTH_VALID_AFTER, ValueRef::Instant(ms)) => valid_after_ms = ms,
+                    (predicate::AUTH_DISABLED, ValueRef::Boolean(disabled)) => {
+                        is_disabled = disabled;
+                    }
+                    _ => {}
                 }
                 ControlFlow::Continue(())
             })?;
         }
         if !exists {
             return refuse("db/invalid-auth", "the auth of this request does not exist");
+        }
+        if is_disabled {
+            return refuse("db/invalid-auth", "the auth of this request is disabled");
         }
         let Self::Bearer(identity) = self else {
             return Ok(());

@@ -20,7 +20,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Receipt;
 use super::erase::Erasing;
+use super::errand::{Errand, Ground, Left};
 use super::error::{Error, ErrorKind, LimitKind};
+use super::event::Event;
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
 use super::once::{Again, Key, Once, Since};
@@ -31,9 +33,9 @@ use crate::base::{Budget, Clock};
 use crate::model::{
     Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
 };
-use crate::policy::{Op, Permissions, Policy, View};
+use crate::policy::{Op, Permissions, Policy, View, touches_policy};
 use crate::replica::{Placement, Sequencer};
-use crate::store::{Sealed, Snapshot, Store, header_flakes, seal};
+use crate::store::{Aside, Sealed, Snapshot, Store, header_flakes, seal};
 use crate::transact::{Erases, Parsed};
 
 /// What the writer is asked to do.
@@ -43,6 +45,8 @@ pub(super) enum Work {
     Transact(Box<Transaction>),
     /// A token that has a record.
     Mint { request: mint::Request, id: String },
+    /// What the engine itself writes.
+    Errand(Errand),
 }
 
 /// A transaction, parsed, and what its commit keeps of the request.
@@ -68,6 +72,8 @@ pub(super) struct Transaction {
 pub(super) enum Done {
     Transacted(Box<Receipt>),
     Granted(mint::Grant),
+    /// The errand's answer can be taken.
+    Ran,
 }
 
 /// Something the writer is asked to do, and whom to answer.
@@ -92,6 +98,8 @@ struct Group {
     policy: Arc<Policy>,
     head: Head,
     blocks: Vec<Sealed>,
+    /// What is to stand in the trail.
+    events: Vec<Event>,
 }
 
 /// How long the writer waits for a group to fill, at most. A commit takes milliseconds, and callers that were just
@@ -131,6 +139,7 @@ impl Writer {
             policy: Arc::clone(&state.policy),
             head: state.store.head(),
             blocks: Vec::new(),
+            events: Vec::new(),
         };
         drop(state);
         let previous = group.head;
@@ -149,7 +158,7 @@ impl Writer {
             }
         }
         // A mint that turned out to need no record makes no block, and is answered all the same.
-        let committed = if group.blocks.is_empty() {
+        let committed = if group.blocks.is_empty() && group.events.is_empty() {
             Ok(())
         } else {
             self.commit(&previous, group)
@@ -163,7 +172,13 @@ impl Writer {
     /// Places, writes and publishes a group.
     fn commit(&self, previous: &Head, group: Group) -> Result<(), Error> {
         let heads: Vec<Head> = group.blocks.iter().map(Sealed::head).collect();
-        match self.sequencer.place(previous, &heads) {
+        // The trail is this machine's own: without a block there is nothing to place.
+        let placed = if heads.is_empty() {
+            Placement::Placed
+        } else {
+            self.sequencer.place(previous, &heads)
+        };
+        match placed {
             Placement::Placed => {}
             Placement::Conflict => {
                 let why = "another writer came first; try again";
@@ -179,7 +194,11 @@ impl Writer {
         // The old snapshot is let go before the commit, so that its pages can be used again.
         let policy = Arc::clone(&group.policy);
         let store = Arc::clone(&self.state.load().store);
-        store.append(&group.blocks)?;
+        let aside = Aside {
+            trail: group.events.iter().map(Event::row).collect(),
+            marks: Vec::new(),
+        };
+        store.append_with(&group.blocks, &aside)?;
         drop(group);
         self.publish(store, policy)
     }
@@ -272,21 +291,21 @@ impl Work {
     fn erases(&self) -> bool {
         match self {
             Self::Transact(transaction) => transaction.parsed.erases(),
-            Self::Mint { .. } => false,
+            Self::Mint { .. } | Self::Errand(_) => false,
         }
     }
 
     fn once(&self) -> Option<&Once> {
         match self {
             Self::Transact(transaction) => transaction.once.as_ref(),
-            Self::Mint { .. } => None,
+            Self::Mint { .. } | Self::Errand(_) => None,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
-            Self::Mint { .. } => 0,
+            Self::Mint { .. } | Self::Errand(_) => 0,
         }
     }
 
@@ -294,7 +313,7 @@ impl Work {
     fn fuel(&self) -> Option<u64> {
         match self {
             Self::Transact(transaction) => transaction.terms.as_ref()?.fuel,
-            Self::Mint { .. } => None,
+            Self::Mint { .. } | Self::Errand(_) => None,
         }
     }
 }
@@ -317,6 +336,10 @@ impl Group {
         let steps_max = writes.steps_max().min(work.fuel().unwrap_or(u64::MAX));
         let budget = &turn_budget(clock, steps_max);
         match work {
+            Work::Errand(errand) => {
+                self.run(auth, errand, incarnation, now_ms, budget)?;
+                Ok(Done::Ran)
+            }
             Work::Mint { request, id } => {
                 let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
                 let grant = alone(judge)?;
@@ -358,6 +381,43 @@ impl Group {
                 Ok(Done::Transacted(Box::new(receipt)))
             }
         }
+    }
+
+    /// Runs an errand, and stages what it leaves.
+    fn run(
+        &mut self,
+        auth: SubjectId,
+        errand: Errand,
+        incarnation: Incarnation,
+        now_ms: i64,
+        budget: &Budget,
+    ) -> Result<(), Error> {
+        let ground = Ground {
+            facts: &self.facts,
+            policy: &self.policy,
+            incarnation,
+            now_ms,
+            budget,
+        };
+        let Left {
+            mut flakes,
+            mut events,
+        } = alone(|| errand.run(&ground))?;
+        if !flakes.is_empty() {
+            flakes.sort();
+            let renews = touches_policy(&flakes);
+            let id = id_of(auth, &random()?, &Digest([0; 32]));
+            let sealed = self.seal(auth, id, now_ms, flakes, &Erases::default(), incarnation)?;
+            let t = sealed.head().t;
+            if renews {
+                self.policy = Arc::new(Policy::new(Arc::clone(self.policy.schema())));
+            }
+            for event in &mut events {
+                event.block = Some(t.0);
+            }
+        }
+        self.events.extend(events);
+        Ok(())
     }
 
     /// Whether a command's terms are met on the state so far.

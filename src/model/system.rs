@@ -28,6 +28,8 @@ pub mod collection {
     pub const SETTING: CollectionId = CollectionId::constant(9);
     /// `_token`
     pub const TOKEN: CollectionId = CollectionId::constant(10);
+    /// `_log`: the audit trail; none of it is a fact.
+    pub const LOG: CollectionId = CollectionId::constant(11);
 }
 
 /// Whether what has a value of this predicate is found by looking at every block, for there is no index of it.
@@ -129,9 +131,13 @@ pub mod predicate {
     pub const AUTH_PUBLIC_KEY: PredicateId = PredicateId(204);
     pub const AUTH_VALID_AFTER: PredicateId = PredicateId(205);
     pub const AUTH_REDIRECT_URIS: PredicateId = PredicateId(206);
+    pub const AUTH_DISABLED: PredicateId = PredicateId(210);
+    pub const AUTH_CERTIFICATE: PredicateId = PredicateId(211);
     pub const USER_EMAIL: PredicateId = PredicateId(207);
     pub const RULE_EFFECT: PredicateId = PredicateId(208);
     pub const SETTING_TOKEN_MAX_SECONDS: PredicateId = PredicateId(209);
+
+    pub const SETTING_BANNER: PredicateId = PredicateId(212);
 
     pub const TOKEN_ID: PredicateId = PredicateId(220);
     pub const TOKEN_AUTH: PredicateId = PredicateId(221);

@@ -6,7 +6,7 @@
 //! 2. To hold a role is also to hold one derived from it: rules all of one held role's, with all its deny rules
 //!    and, if any default is kept, all its explicit rules.
 //! 3. Specs bind every auth, root too, and read with the eyes of root: changing one needs root.
-//! 4. Who gives an auth a public key can act as it, and as each auth that names it as an authority.
+//! 4. Who gives an auth a public key or a certificate can act as it, and as each auth that names it as an authority.
 //! 5. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
 //!    it too.
 
@@ -134,7 +134,10 @@ const SPECS: [PredicateId; 3] = [
 /// Whether a flake changes what others may do.
 fn is_grant(flake: &Flake) -> bool {
     let c = flake.s.collection();
-    c == collection::RULE
+    // To disable takes away; to enable gives back all that the auth may do.
+    let enables = flake.p == predicate::AUTH_DISABLED && flake.op == Op::Retract;
+    enables
+        || c == collection::RULE
         || c == collection::ROLE
         || matches!(
             flake.p,
@@ -147,6 +150,7 @@ fn is_grant(flake: &Flake) -> bool {
                 | predicate::AUTH_ROLES
                 | predicate::AUTH_AUTHORITY
                 | predicate::AUTH_PUBLIC_KEY
+                | predicate::AUTH_CERTIFICATE
                 | predicate::AUTH_TYPE
                 | predicate::AUTH_REDIRECT_URIS
                 | predicate::USER_AUTH

@@ -116,6 +116,9 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         (ROOT_AUTH, predicate::AUTH_ROLES) if retracts && flake.o == Value::Ref(ROOT_ROLE) => {
             return fixed("the root auth keeps the root role");
         }
+        (ROOT_AUTH, predicate::AUTH_DISABLED) if !retracts => {
+            return fixed("the root auth cannot be disabled");
+        }
         // It could not be taken back, and until then no token of root would be good.
         (ROOT_AUTH, predicate::AUTH_VALID_AFTER)
             if !retracts && !matches!(flake.o, Value::Instant(ms) if ms <= now_ms) =>

@@ -47,6 +47,11 @@ impl Op {
         Self("audit")
     }
 
+    /// Reading the audit trail.
+    pub const fn logs() -> Self {
+        Self("logs")
+    }
+
     /// The op's name.
     pub const fn name(self) -> &'static str {
         self.0

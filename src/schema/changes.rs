@@ -18,11 +18,9 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 5] = [
+const NOT_YET: [(PredicateId, &str); 3] = [
     (PredicateId(27), "_predicate/fullText"),
-    (predicate::AUTH_TYPE, "_auth/type"),
     (PredicateId(95), "_fn/language"),
-    (predicate::AUTH_HASH_TYPE, "_auth/hashType"),
     (predicate::AUTH_REDIRECT_URIS, "_auth/redirectUris"),
 ];
 

@@ -359,6 +359,7 @@ fn is_by_engine(id: PredicateId, of: CollectionId) -> bool {
     let of_engine = match of {
         collection::TOKEN => id != predicate::TOKEN_REVOKED,
         CollectionId::TX => !matches!(id, predicate::TX_ALT_ID | predicate::TX_DOC),
+        collection::AUTH => id == predicate::AUTH_HASH_TYPE,
         _ => false,
     };
     SEALED.contains(&id) || (is_system && of_engine)

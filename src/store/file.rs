@@ -14,12 +14,15 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadableDatabase, StorageBackend, WriteTransaction};
 
 use super::append::{self, Blocks};
+use super::aside::Aside;
 use super::block::Sealed;
 use super::disk::{Failure, Latched};
 use super::error::Error;
 use super::key::{Reader, put_uint};
 use super::snapshot::Snapshot;
-use super::table::{FORMAT, FWD, HFWD, HREV, LOG, META, META_FORMAT, META_INCARNATION, OPST, POST};
+use super::table::{
+    FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST, TRAIL,
+};
 use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::{Head, Incarnation};
 
@@ -97,7 +100,7 @@ impl Store {
         }
         drop(transaction);
         let transaction = begin(&database)?;
-        for table in [FWD, POST, OPST, HFWD, HREV, LOG] {
+        for table in [FWD, POST, OPST, HFWD, HREV, LOG, TRAIL, MARKS] {
             transaction.open_table(table)?;
         }
         let mut format = Vec::new();
@@ -201,15 +204,23 @@ impl Store {
     /// `Invalid` if the first block does not follow the head, a later one the one before it, or a flake what
     /// holds; then nothing happened. `Unavailable` or `Corrupt` if the commit failed, and ever after.
     pub fn append(&self, blocks: &[Sealed]) -> Result<(), Error> {
+        self.append_with(blocks, &Aside::default())
+    }
+
+    /// The same, with what is kept beside the ledger, in the same disk transaction. There may be no block at all.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append_with(&self, blocks: &[Sealed], aside: &Aside) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         if let Some(why) = &writer.poison {
             return Err(Error::unavailable(why.clone()));
         }
         let head = follow(writer.head, blocks)?;
-        if blocks.is_empty() {
+        if blocks.is_empty() && aside.is_empty() {
             return Ok(());
         }
-        self.write(&mut writer, head, Blocks::New(blocks))
+        self.write(&mut writer, head, Blocks::New(blocks), aside)
     }
 
     /// Appends blocks out of another log, whose chain was checked.
@@ -219,13 +230,19 @@ impl Store {
     pub(super) fn fill(&self, blocks: Blocks<'_>) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         match blocks.head() {
-            Some(head) => self.write(&mut writer, head, blocks),
+            Some(head) => self.write(&mut writer, head, blocks, &Aside::default()),
             None => Ok(()),
         }
     }
 
-    fn write(&self, writer: &mut Writer, head: Head, blocks: Blocks<'_>) -> Result<(), Error> {
-        match self.commit(blocks) {
+    fn write(
+        &self,
+        writer: &mut Writer,
+        head: Head,
+        blocks: Blocks<'_>,
+        aside: &Aside,
+    ) -> Result<(), Error> {
+        match self.commit(blocks, aside) {
             Ok(newest) => {
                 writer.head = head;
                 *lock(&self.newest) = newest;
@@ -251,9 +268,10 @@ impl Store {
         *lock(&self.newest) = Snapshot::new(&self.database.begin_read().unwrap()).unwrap();
     }
 
-    fn commit(&self, blocks: Blocks<'_>) -> Result<Snapshot, Error> {
+    fn commit(&self, blocks: Blocks<'_>, aside: &Aside) -> Result<Snapshot, Error> {
         let transaction = begin(&self.database)?;
         append::append(&transaction, blocks)?;
+        aside.put(&transaction)?;
         transaction.commit()?;
         if let Some(why) = self.failure.why() {
             return Err(Error::unavailable(why));

@@ -13,6 +13,7 @@
 //! Shape: docs/format.md.
 
 mod append;
+mod aside;
 mod block;
 mod blocks;
 mod chain;
@@ -33,6 +34,7 @@ mod table;
 mod tally;
 mod verify;
 
+pub use aside::Aside;
 pub use block::{Block, Sealed, seal};
 pub use blocks::header_flakes;
 pub use error::Error;

@@ -25,8 +25,8 @@ use super::row::{
 };
 use super::run::Entries;
 use super::table::{
-    FORWARD, FWD, HFWD, HREV, LOG, META, OPST, POST, REVERSE, log_key, next_key, put_reverse,
-    subject_key,
+    FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key, next_key,
+    put_reverse, subject_key,
 };
 use crate::model::{
     self, Bounds, CollectionId, Digest, Direction, Fact, Facts, Head, PredicateId, SubjectId, T,
@@ -46,6 +46,8 @@ pub(super) struct Tables {
     pub(super) hrev: Table,
     pub(super) log: Table,
     pub(super) meta: Table,
+    pub(super) trail: Table,
+    pub(super) marks: Table,
     pub(super) head: Head,
 }
 
@@ -65,6 +67,8 @@ impl Snapshot {
             hfwd: transaction.open_table(HFWD)?,
             hrev: transaction.open_table(HREV)?,
             meta: transaction.open_table(META)?,
+            trail: transaction.open_table(TRAIL)?,
+            marks: transaction.open_table(MARKS)?,
             head: head(&log)?,
             log,
         })))

@@ -25,6 +25,10 @@ pub(super) const HFWD: Definition = TableDefinition::new("hfwd");
 pub(super) const HREV: Definition = TableDefinition::new("hrev");
 /// The blocks, by number.
 pub(super) const LOG: Definition = TableDefinition::new("log");
+/// The trail: what is kept beside the ledger, in the order in which it came.
+pub(super) const TRAIL: Definition = TableDefinition::new("trail");
+/// The marks: what is kept beside the ledger under a name, the newest alone.
+pub(super) const MARKS: Definition = TableDefinition::new("marks");
 /// What there is one of.
 pub(super) const META: Definition = TableDefinition::new("meta");
 
