@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::devices::Devices;
 use super::request_id::Ids;
 use super::work::Work;
 use crate::base::Clock;
-use crate::db::Folder;
+use crate::db::{Folder, SignedIn};
 
 /// Who a request without a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,22 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// How clients reach this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// In the clear.
+    Http,
+}
+
+impl Scheme {
+    /// As it stands in an address.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
 /// What every request is handed.
 pub(super) struct Door {
     pub(super) folder: Folder,
@@ -29,6 +46,8 @@ pub(super) struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
     pub(super) work: Work,
+    pub(super) scheme: Scheme,
+    pub(super) devices: Devices<SignedIn>,
 }
 
 /// A duration as answers tell it: `3.18ms`.

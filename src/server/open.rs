@@ -47,6 +47,26 @@ pub(super) fn acts_as_root(
         && !is_forwarded(headers)
 }
 
+/// Whether nothing says that a page of another site sent the request, whatever this server is called.
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let Some(host) = only_host(headers) else {
+        // HTTP/2 has no `Host`; a browser then says where the page is from.
+        return headers
+            .get_all("sec-fetch-site")
+            .iter()
+            .any(|site| site == "same-origin");
+    };
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    origins.all(|origin| {
+        let origin = origin.to_str().unwrap_or_default();
+        let of = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        of.is_some_and(|of| of.eq_ignore_ascii_case(host.as_str()))
+    }) && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+}
+
 fn only_host(headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next()?;

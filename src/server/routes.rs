@@ -10,6 +10,7 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::about;
+use super::device;
 use super::act::{Action, on_fdb, on_named, on_own};
 use super::door::Door;
 use super::observe::{observe, panicked};
@@ -32,6 +33,10 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
+        .route("/device", any(device::page))
+        .route("/oauth/device_authorization", any(device::authorize))
+        .route("/oauth/devicecode", any(device::authorize))
+        .route("/oauth/token", any(device::token))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))

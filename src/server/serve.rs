@@ -22,7 +22,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::door::{Door, Mode, Peer};
+use super::devices::Devices;
+use super::door::{Door, Mode, Peer, Scheme};
 use super::error::Error;
 use super::open::is_loopback;
 use super::patience::Patient;
@@ -94,6 +95,8 @@ impl Server {
             clock: Arc::clone(&config.clock),
             ids: Ids::new(config.clock.now_ms().unsigned_abs()),
             work: Work::new(),
+            scheme: Scheme::Http,
+            devices: Devices::default(),
         };
         Ok(Self {
             listener,
