@@ -8,6 +8,8 @@
 
 mod answer;
 mod auth_name;
+mod certificate;
+mod certified;
 mod command;
 mod database;
 pub mod demo;
@@ -59,3 +61,4 @@ pub use verify::verify_file;
 pub use view::View;
 
 pub use crate::store::Verified;
+pub use crate::token::CertificateName;

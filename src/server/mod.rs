@@ -6,12 +6,15 @@
 
 mod about;
 mod act;
+mod activity;
 mod answered;
 mod bearer;
 mod body;
+mod certificate;
 mod command;
 mod device;
 mod devices;
+mod connection;
 mod door;
 mod error;
 mod form;
@@ -24,10 +27,12 @@ mod problem;
 mod request_id;
 mod routes;
 mod serve;
+mod tls;
 mod work;
 
 pub use door::Mode;
 pub use error::Error;
 pub use logs::{Format, Level, install as install_logs};
 pub use problem::status;
-pub use serve::{Config, Server, Stopper};
+pub use serve::{Config, Reloader, Server, Stopper};
+pub use tls::TlsFiles;
