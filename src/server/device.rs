@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, PRAGMA, RETRY_AFTER};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,13 +28,13 @@ use sha2::{Digest as _, Sha256};
 use super::devices::{Codes, Full, Poll, Shown, user_code};
 use super::door::{Door, Peer};
 use super::form::{Form, Shape, shape};
-use super::open::is_same_origin;
+use super::open::{is_same_origin, only_host};
 use super::page;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
 use crate::base::limits::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS_MAX, STRANGER_BODY_BYTES_MAX};
-use crate::db::{ErrorKind, Folder, SignIn, SignedIn, Source};
+use crate::db::{ErrorKind, Folder, SignIn, SignedIn, Source, UserName};
 
 /// The one client that may ask.
 const CLIENT: &str = "solon-cli";
@@ -107,7 +107,7 @@ pub(super) async fn authorize(State(door): State<Arc<Door>>, request: Request) -
         return Wrong::Client.into_response();
     }
     let database = form.field("db").unwrap_or(Folder::DEFAULT).to_owned();
-    let Some(base) = base_of(&door, &parts.headers, parts.uri.authority()) else {
+    let Some(base) = base_of(&door, &parts) else {
         return Wrong::Request("the request needs one `Host`").into_response();
     };
     let mut random = [0; 96];
@@ -232,7 +232,9 @@ async fn show(door: &Arc<Door>, code: &str, from: Source) -> Response {
 /// The form was sent: with a code alone, or with a decision about the device that has it.
 async fn decide(door: &Arc<Door>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if shape(&parts.headers) != Shape::Form || !is_same_origin(&parts.headers) {
+    if shape(&parts.headers) != Shape::Form
+        || !is_same_origin(parts.version, &parts.uri, &parts.headers)
+    {
         return refuse(Refusal::WrongContentType, &parts);
     }
     let form = match Form::read(&parts.headers, body).await {
@@ -253,7 +255,10 @@ async fn decide(door: &Arc<Door>, request: Request) -> Response {
         Some(_) => {
             door.devices
                 .answer(&shown.user_code, Err(()), door.clock.elapsed());
-            page::done("Refused", "The device was told no. You can close this page.")
+            page::done(
+                "Refused",
+                "The device was told no. You can close this page.",
+            )
         }
     }
 }
@@ -265,7 +270,12 @@ async fn sign_in(door: &Arc<Door>, form: &Form, shown: Shown, from: Source) -> R
     let signed_in = door
         .work
         .run(Length::Long, move || {
-            let who = SignIn::of_name(&user, &password, &database);
+            let who = SignIn {
+                user: UserName::Name(user),
+                password: &password,
+                expire_seconds: None,
+                database: &database,
+            };
             folder.sign_in(&who, from)
         })
         .await;
@@ -273,7 +283,10 @@ async fn sign_in(door: &Arc<Door>, form: &Form, shown: Shown, from: Source) -> R
         Ok(Ok(signed_in)) => {
             let now = door.clock.elapsed();
             return if door.devices.answer(&shown.user_code, Ok(signed_in), now) {
-                page::done("Signed in", "The device goes on by itself. You can close this page.")
+                page::done(
+                    "Signed in",
+                    "The device goes on by itself. You can close this page.",
+                )
             } else {
                 page::ask_code(
                     StatusCode::NOT_FOUND,
@@ -325,7 +338,7 @@ fn too_many() -> Response {
 }
 
 /// A form that is posted by a client.
-async fn take(request: Request) -> Result<(axum::http::request::Parts, Form), Response> {
+async fn take(request: Request) -> Result<(Parts, Form), Response> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
         return Err(refuse(Refusal::WrongMethod("POST"), &parts));
@@ -344,13 +357,8 @@ async fn take(request: Request) -> Result<(axum::http::request::Parts, Form), Re
 }
 
 /// The address at which the client reached this server, as it says itself: it is told back to it alone.
-fn base_of(door: &Door, headers: &HeaderMap, target: Option<&Authority>) -> Option<String> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = match (target, hosts.next(), hosts.next()) {
-        (Some(authority), _, _) => authority.clone(),
-        (None, Some(host), None) => Authority::try_from(host.as_bytes()).ok()?,
-        _ => return None,
-    };
+fn base_of(door: &Door, parts: &Parts) -> Option<String> {
+    let host = only_host(parts.version, &parts.uri, &parts.headers)?;
     let is_plain = !host.as_str().contains('@');
     is_plain.then(|| format!("{}://{host}", door.scheme.name()))
 }
@@ -377,7 +385,7 @@ fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
     response
 }
 
-pub(super) fn source(parts: &axum::http::request::Parts) -> Source {
+pub(super) fn source(parts: &Parts) -> Source {
     let peer = parts.extensions.get::<Peer>();
     peer.map_or(Source::default(), |peer| Source::from(peer.0.ip()))
 }
@@ -386,7 +394,7 @@ fn hash_of(code: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(code.as_bytes()))
 }
 
-fn refuse(refusal: Refusal, parts: &axum::http::request::Parts) -> Response {
+fn refuse(refusal: Refusal, parts: &Parts) -> Response {
     match parts.extensions.get::<RequestId>() {
         Some(id) => refusal.into_response(id),
         None => Response::default(),

@@ -287,7 +287,9 @@ pub(super) fn user_code(random: &[u8]) -> Option<String> {
 }
 
 fn spell(code: &str) -> String {
-    let (first, last) = code.split_at_checked(CODE_LETTERS / 2).unwrap_or((code, ""));
+    let (first, last) = code
+        .split_at_checked(CODE_LETTERS / 2)
+        .unwrap_or((code, ""));
     format!("{first}-{last}")
 }
 
@@ -436,6 +438,10 @@ mod tests {
         devices.answer(&code(0), Err(()), NOW);
         assert_eq!(devices.poll("h0", NOW), Poll::Refused);
         begin(&devices, 900_000, at(99)).unwrap();
-        assert_eq!(begin(&devices, 900_000, at(99)), Err(Full::TooMany), "a code that is taken");
+        assert_eq!(
+            begin(&devices, 900_000, at(99)),
+            Err(Full::TooMany),
+            "a code that is taken"
+        );
     }
 }

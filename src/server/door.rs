@@ -30,18 +30,12 @@ pub(super) enum Scheme {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// How clients reach this server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// In the clear.
-    Http,
-}
-
 impl Scheme {
     /// As it stands in an address.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }
@@ -54,7 +48,6 @@ pub(super) struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
     pub(super) work: Work,
-    pub(super) scheme: Scheme,
     pub(super) devices: Devices<SignedIn>,
 }
 

@@ -50,28 +50,16 @@ pub(super) fn acts_as_root(
         && !is_forwarded(headers)
 }
 
-/// Whether nothing says that a page of another site sent the request, whatever this server is called.
-pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(host) = only_host(headers) else {
-        // HTTP/2 has no `Host`; a browser then says where the page is from.
-        return headers
-            .get_all("sec-fetch-site")
-            .iter()
-            .any(|site| site == "same-origin");
-    };
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let mut sites = headers.get_all("sec-fetch-site").iter();
-    origins.all(|origin| {
-        let origin = origin.to_str().unwrap_or_default();
-        let of = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        of.is_some_and(|of| of.eq_ignore_ascii_case(host.as_str()))
-    }) && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+/// Whether nothing says that a page of another site sent the request, whatever this server is called and whether a
+/// proxy speaks TLS for it.
+pub(super) fn is_same_origin(version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+    only_host(version, target, headers).is_some_and(|host| {
+        is_same_site(headers, Scheme::Https, &host) || is_same_site(headers, Scheme::Http, &host)
+    })
 }
 
-fn only_host(headers: &HeaderMap) -> Option<Authority> {
-fn only_host(version: Version, target: &Uri, headers: &HeaderMap) -> Option<Authority> {
+/// The name by which the client calls this server, if it says exactly one.
+pub(super) fn only_host(version: Version, target: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
         // HTTP/2 says it in the target.
@@ -95,10 +83,7 @@ fn is_loopback_name(host: &Authority) -> bool {
 
 /// Whether nothing says that a page of another site sent the request.
 fn is_same_site(headers: &HeaderMap, scheme: Scheme, host: &Authority) -> bool {
-    let own = match scheme {
-        Scheme::Http => format!("http://{host}"),
-        Scheme::Https => format!("https://{host}"),
-    };
+    let own = format!("{}://{host}", scheme.name());
     let mut origins = headers.get_all(ORIGIN).iter();
     let mut sites = headers.get_all("sec-fetch-site").iter();
     origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))

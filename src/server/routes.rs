@@ -10,8 +10,8 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::about;
-use super::device;
 use super::act::{Action, on_fdb, on_named, on_own};
+use super::device;
 use super::door::Door;
 use super::observe::{observe, panicked};
 use super::problem::Refusal;

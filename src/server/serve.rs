@@ -16,9 +16,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::devices::Devices;
 use super::certificate::Certificate;
 use super::connection::{Client, Protocol, Serving};
+use super::devices::Devices;
 use super::door::{Door, Mode, Peer, Scheme};
 use super::error::Error;
 use super::open::is_loopback;
@@ -113,7 +113,6 @@ impl Server {
             clock: Arc::clone(&config.clock),
             ids: Ids::new(config.clock.now_ms().unsigned_abs()),
             work: Work::new(),
-            scheme: Scheme::Http,
             devices: Devices::default(),
         };
         Ok(Self {

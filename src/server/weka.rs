@@ -34,8 +34,8 @@ use super::door::Door;
 use super::form::{Form, Shape, shape};
 use super::problem::{Refusal, status};
 use super::work::Length;
-use crate::base::limits::{ACCESS_SECONDS, FORM_BYTES_MAX, REFRESH_SECONDS_MAX};
-use crate::db::{self, ErrorKind, Folder, Session, SignIn, SignedIn};
+use crate::base::limits::{ACCESS_TOKEN_SECONDS, FORM_BYTES_MAX, REFRESH_SECONDS_MAX};
+use crate::db::{self, ErrorKind, Folder, Session, SignIn, SignedIn, UserName};
 
 /// Why a request is refused, in that vendor's words.
 struct Wrong {
@@ -166,7 +166,12 @@ async fn sign_in(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
         .work
         .run(Length::Long, move || {
             let database = database_of(org.as_deref());
-            let who = SignIn::of_name(&username, &password, &database);
+            let who = SignIn {
+                user: UserName::Name(username),
+                password: &password,
+                expire_seconds: None,
+                database: &database,
+            };
             folder.sign_in(&who, from)
         })
         .await?;
@@ -203,7 +208,7 @@ async fn refreshed(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
 pub(super) async fn expiry(State(door): State<Arc<Door>>, request: Request) -> Response {
     let told = |_: &Session| {
         Ok(json!({
-            "access_token_expiry": ACCESS_SECONDS,
+            "access_token_expiry": ACCESS_TOKEN_SECONDS,
             "refresh_token_expiry": REFRESH_SECONDS_MAX,
         }))
     };
