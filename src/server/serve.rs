@@ -79,7 +79,7 @@ impl Server {
                 return Err(Error::PlainHttpBeyondLoopback(address));
             }
         }
-        if config.mode == Mode::Open && folder.has_anonymous()? {
+        if config.mode == Mode::Open && folder.has_anonymous_anywhere()? {
             return Err(Error::OpenWithAnonymous);
         }
         let listener = TcpListener::bind(address).map_err(|why| match why.kind() {

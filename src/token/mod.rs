@@ -24,6 +24,7 @@
 
 mod account;
 mod cache;
+mod claimed;
 mod claims;
 mod command_key;
 mod error;
@@ -34,6 +35,7 @@ mod provider;
 mod signer;
 mod verifier;
 
+pub use claimed::claimed_audience;
 pub use claims::{Expected, Grant, Identity, TokenId};
 pub use command_key::CommandKey;
 pub use error::Error;
