@@ -113,6 +113,20 @@ pub const EXPORT_SECONDS_MAX: u64 = 3_600;
 /// others.
 pub const STORE_CACHE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Databases of a data folder that are open at one time, the default one and `solon/master` among them: each has a
+/// file, a thread and a share of the cache. Those that nobody uses make room.
+pub const DATABASES_OPEN_MAX: usize = 16;
+
+/// Databases of one network, with those that can still be restored: each takes a megabyte or two of disk before anything
+/// is in it, and whoever owns an account makes them without asking.
+pub const NETWORK_DATABASES_MAX: usize = 64;
+
+/// A part of a database's name, bytes: both, with what stands around them in a file's name, stay below 255.
+pub const DATABASE_NAME_BYTES_MAX: usize = 100;
+
+/// How long a database that was deleted can be restored, seconds: whoever misses it does so within the day.
+pub const DATABASE_UNDO_SECONDS: u64 = 86_400;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 
@@ -305,6 +319,10 @@ const _: () = {
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
     // The text of a command is kept as one value.
     assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
+    // The two that are always open, and one more at a time.
+    assert!(DATABASES_OPEN_MAX > 2);
+    // `NETWORK.NAME.INCARNATION.redb.scrub`
+    assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
     assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);

@@ -273,7 +273,10 @@ async fn refuse_early(
     match asker {
         Asker::Nobody { may_be_root: true } => Ok(()),
         Asker::Nobody { may_be_root: false } => {
-            let asked = door.work.run(Length::Short, move || folder.has_anonymous());
+            let database = database.map(str::to_owned);
+            let asked = door.work.run(Length::Short, move || {
+                folder.has_anonymous(database.as_deref())
+            });
             if asked.await?.map_err(Refusal::Db)? {
                 Ok(())
             } else {

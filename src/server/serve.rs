@@ -85,7 +85,7 @@ impl Server {
                 return Err(Error::PlainHttpBeyondLoopback(address));
             }
         }
-        if config.mode == Mode::Open && folder.has_anonymous()? {
+        if config.mode == Mode::Open && folder.has_anonymous_anywhere()? {
             return Err(Error::OpenWithAnonymous);
         }
         let tls = match &config.tls {

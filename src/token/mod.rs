@@ -27,6 +27,7 @@
 mod account;
 mod cache;
 mod certificate;
+mod claimed;
 mod claims;
 mod command_key;
 mod error;
@@ -41,6 +42,7 @@ mod signer;
 mod verifier;
 
 pub use certificate::CertificateName;
+pub use claimed::claimed_audience;
 pub use claims::{Expected, Grant, Identity, TokenId};
 pub use command_key::CommandKey;
 pub use error::Error;
