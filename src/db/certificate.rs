@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::certified::{Certified, no_auth};
+use super::database_name::DEFAULT;
+use super::databases::Opened;
 use super::error::{Error, ErrorKind};
-use super::folder::{DEFAULT, Folder, Opened};
+use super::folder::Folder;
 use super::session::Session;
 use super::state::Author;
 use crate::token::CertificateName;

@@ -58,6 +58,9 @@ enum Found<'a> {
 }
 
 impl Folder {
+    /// The database that a new folder has, and that is meant where none is named.
+    pub const DEFAULT: &str = DEFAULT;
+
     /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
     /// between a fact of `solon/master` and the file that it is about is finished.
     ///
