@@ -153,6 +153,39 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
 pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
 
+/// The fewest bytes of a password that is set: what NIST SP 800-63B asks of one that a person makes up.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+
+/// A password, bytes: any sentence that a person types; what is longer is never right.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+
+/// The record of a password, bytes: the longest of our own and of other programs' has about 200.
+pub const PASSWORD_RECORD_BYTES_MAX: usize = 512;
+
+/// Memory of one check of a password, KiB: what OWASP asks of scrypt, and more than the defaults of other programs.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 128 * 1_024;
+
+/// Memory times passes of one check of a password, KiB: about half a second of a core.
+pub const PASSWORD_WORK_KIB_MAX: u32 = 512 * 1_024;
+
+/// Lanes of argon2: other programs take as many as a machine has cores.
+pub const PASSWORD_LANES_MAX: u32 = 16;
+
+/// The cost of bcrypt, a power of two: about a second of a core.
+pub const PASSWORD_BCRYPT_COST_MAX: u32 = 14;
+
+/// Rounds of PBKDF2 for each 32 bytes of hash: above Django's defaults of some years to come, about a second of a core.
+pub const PASSWORD_ROUNDS_MAX: u32 = 2_000_000;
+
+/// The salt in the record of a password, bytes: programs write 8 to 32.
+pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
+
+/// The fewest bytes of the hash in the record of a password: a shorter one is met by chance.
+pub const PASSWORD_HASH_BYTES_MIN: usize = 16;
+
+/// The hash in the record of a password, bytes: the longest that programs write by default.
+pub const PASSWORD_HASH_BYTES_MAX: usize = 64;
+
 /// Tokens that are remembered as verified.
 pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 
@@ -208,6 +241,9 @@ const _: () = {
     // The text of a command is kept as one value.
     assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
+    assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
+    assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
+    assert!(PASSWORD_MEMORY_KIB_MAX <= PASSWORD_WORK_KIB_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
