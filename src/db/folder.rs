@@ -162,7 +162,7 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
         let Inner { tokens, opened } = &*self.inner;
         let Opened { name, database: of } = opened;
@@ -181,6 +181,7 @@ impl Folder {
             Arc::clone(tokens),
             Author::Bearer(identity),
         )
+        .map(|session| session.sent_from(source))
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set.

@@ -1,4 +1,4 @@
-//! What `solon verify --json` prints: `{"blocks", "flakes", "erased", "head": {"block", "hash", "instant"}, "kept"?}`.
+//! What `solon verify --json` prints: `{"blocks", "flakes", "erased", "events", "head": {"block", "hash", "instant"}, "kept"?}`.
 //! `kept` is the block that has the hash that was given.
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ pub struct Verified {
     blocks: u64,
     flakes: u64,
     erased: u64,
+    events: u64,
     head: Head,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<u64>,
@@ -29,6 +30,7 @@ impl From<&store::Verified> for Verified {
             blocks: verified.blocks,
             flakes: verified.flakes,
             erased: verified.erased,
+            events: verified.trail,
             head: Head {
                 block: verified.head.t.0,
                 hash: verified.head.hash.to_string(),
