@@ -127,6 +127,28 @@ pub const DATABASE_NAME_BYTES_MAX: usize = 100;
 /// How long a database that was deleted can be restored, seconds: whoever misses it does so within the day.
 pub const DATABASE_UNDO_SECONDS: u64 = 86_400;
 
+/// A row of the audit trail, bytes: ids, an address and a code have three hundred.
+pub const EVENT_BYTES_MAX: usize = 1_024;
+
+/// Rows of the audit trail in one answer.
+pub const LOG_ROWS_MAX: usize = 1_000;
+
+/// Rows of the audit trail in one answer, if the request names no number.
+pub const LOG_ROWS_DEFAULT: usize = 100;
+
+/// Rows of the audit trail that one request looks at, for those that have a status: about a second's work.
+pub const LOG_ROWS_SCANNED_MAX: u64 = 1_000_000;
+
+/// Rows of the audit trail that are taken away in one disk transaction: others wait for it.
+pub const LOG_ROWS_PRUNED_MAX: u64 = 20_000;
+
+/// Denials that are told apart in one minute, by auth and code: a few megabytes. Of those past it the code is told.
+pub const DENIALS_MAX: usize = 4_096;
+
+/// How long denials of one auth and code are counted before they are written, seconds: then a flood of them costs one
+/// row in that time.
+pub const DENIAL_SECONDS: u64 = 60;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 

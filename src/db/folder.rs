@@ -198,7 +198,7 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
         let Inner {
             tokens, default, ..
@@ -227,6 +227,7 @@ impl Folder {
                 _ => error,
             })?;
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
+            .map(|session| session.sent_from(source))
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.
