@@ -113,6 +113,20 @@ pub const EXPORT_SECONDS_MAX: u64 = 3_600;
 /// others.
 pub const STORE_CACHE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Databases of a data folder that are open at one time, the default one and `solon/master` among them: each has a
+/// file, a thread and a share of the cache. Those that nobody uses make room.
+pub const DATABASES_OPEN_MAX: usize = 16;
+
+/// Databases of one network, with those that can still be restored: each takes a megabyte or two of disk before anything
+/// is in it, and whoever owns an account makes them without asking.
+pub const NETWORK_DATABASES_MAX: usize = 64;
+
+/// A part of a database's name, bytes: both, with what stands around them in a file's name, stay below 255.
+pub const DATABASE_NAME_BYTES_MAX: usize = 100;
+
+/// How long a database that was deleted can be restored, seconds: whoever misses it does so within the day.
+pub const DATABASE_UNDO_SECONDS: u64 = 86_400;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 
@@ -153,6 +167,39 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
 pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
 
+/// The fewest bytes of a password that is set: what NIST SP 800-63B asks of one that a person makes up.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+
+/// A password, bytes: any sentence that a person types; what is longer is never right.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+
+/// The record of a password, bytes: the longest of our own and of other programs' has about 200.
+pub const PASSWORD_RECORD_BYTES_MAX: usize = 512;
+
+/// Memory of one check of a password, KiB: what OWASP asks of scrypt, and more than the defaults of other programs.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 128 * 1_024;
+
+/// Memory times passes of one check of a password, KiB: about half a second of a core.
+pub const PASSWORD_WORK_KIB_MAX: u32 = 512 * 1_024;
+
+/// Lanes of argon2: other programs take as many as a machine has cores.
+pub const PASSWORD_LANES_MAX: u32 = 16;
+
+/// The cost of bcrypt, a power of two: about a second of a core.
+pub const PASSWORD_BCRYPT_COST_MAX: u32 = 14;
+
+/// Rounds of PBKDF2 for each 32 bytes of hash: above Django's defaults of some years to come, about a second of a core.
+pub const PASSWORD_ROUNDS_MAX: u32 = 2_000_000;
+
+/// The salt in the record of a password, bytes: programs write 8 to 32.
+pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
+
+/// The fewest bytes of the hash in the record of a password: a shorter one is met by chance.
+pub const PASSWORD_HASH_BYTES_MIN: usize = 16;
+
+/// The hash in the record of a password, bytes: the longest that programs write by default.
+pub const PASSWORD_HASH_BYTES_MAX: usize = 64;
+
 /// Tokens that are remembered as verified.
 pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 
@@ -192,6 +239,50 @@ pub const ROOT_COMMAND_SECONDS_MAX: u64 = ROOT_TOKEN_SECONDS_MAX;
 /// A request id that a client chose, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// How long a TLS handshake may take, seconds: a few turns on the slowest line, and a place is held meanwhile.
+pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
+
+/// A certificate, key or bundle of authorities, bytes: the bundle of a whole system has about 250,000.
+pub const TLS_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often it is looked whether the files of TLS changed, seconds.
+pub const TLS_LOOK_SECONDS: u64 = 10;
+
+/// How long a client certificate on an open connection counts without being verified anew, seconds: then its end, and
+/// an authority that was taken away, are seen.
+pub const CERTIFICATE_LOOK_SECONDS: u64 = 60;
+
+/// Names that a client certificate counts for beside its hash: each is looked up at every request.
+pub const CERTIFICATE_NAMES_MAX: usize = 16;
+
+/// A name in a client certificate, bytes: a SPIFFE id may be as long.
+pub const CERTIFICATE_NAME_BYTES_MAX: usize = 2_048;
+
+/// Requests that one HTTP/2 connection has open at one time: each holds a head, and perhaps a body.
+pub const HTTP2_STREAMS_MAX: u32 = 32;
+
+/// Requests over HTTP/2 that are open beside the first of each connection, on all of them together: so HTTP/2 doubles
+/// what strangers can make us hold, and no more.
+pub const HTTP2_STREAMS_BESIDE_MAX: usize = CONNECTIONS_MAX;
+
+/// A frame of HTTP/2, bytes: the least that the protocol allows, so that no request keeps the others waiting long.
+pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
+
+/// Requests that an HTTP/2 client took back and nobody has dealt with yet: more is a flood, and ends the connection.
+pub const HTTP2_RESETS_MAX: usize = 32;
+
+/// Bytes of one answer that wait inside an HTTP/2 connection; the rest waits outside, where it is seen that it waits.
+pub const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an HTTP/2 connection is quiet before it is asked whether the client is still there, seconds.
+pub const HTTP2_PING_SECONDS: u64 = 15;
+
+/// How long the answer to that may take, seconds.
+pub const HTTP2_PING_SECONDS_MAX: u64 = 10;
+
+/// How often a connection is looked at for what it waits for, seconds: that much later than its time it may end.
+pub const CONNECTION_LOOK_SECONDS: u64 = 5;
+
 /// How long a stop waits for what was accepted, seconds.
 pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
@@ -229,7 +320,17 @@ const _: () = {
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
     // The text of a command is kept as one value.
     assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
+    // The two that are always open, and one more at a time.
+    assert!(DATABASES_OPEN_MAX > 2);
+    // `NETWORK.NAME.INCARNATION.redb.scrub`
+    assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
+    assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
+    assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
+    assert!(PASSWORD_MEMORY_KIB_MAX <= PASSWORD_WORK_KIB_MAX);
+    assert!(TLS_HANDSHAKE_SECONDS_MAX <= SHUTDOWN_SECONDS_MAX);
+    // Who asks nothing is ended before its second ping.
+    assert!(HTTP2_PING_SECONDS + HTTP2_PING_SECONDS_MAX < HEAD_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);

@@ -169,7 +169,9 @@ impl Error {
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)
-                | server::Error::OpenWithAnonymous => Exit::Usage,
+                | server::Error::OpenWithAnonymous
+                | server::Error::OpenWithCertificates
+                | server::Error::Tls { .. } => Exit::Usage,
                 server::Error::InUse(_)
                 | server::Error::Listen { .. }
                 | server::Error::System(_) => Exit::Failed,

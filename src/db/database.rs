@@ -21,10 +21,12 @@ use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
-use crate::base::limits::WRITER_QUEUE_MAX;
+use crate::base::limits::{STORE_CACHE_BYTES_MAX, WRITER_QUEUE_MAX};
 use crate::base::{Clock, SystemClock};
-use crate::model::system::{ROOT_AUTH, predicate};
-use crate::model::{Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, ValueRef};
+use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
+use crate::model::{
+    Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, Value, ValueRef,
+};
 use crate::policy::Policy;
 use crate::query::Pointer;
 use crate::replica::Embedded;
@@ -39,6 +41,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The `iss` of tokens, in place of the id that is made with the keys.
     pub issuer: Option<String>,
+    /// Bytes of pages that are kept in memory at most, in a folder for all its databases together.
+    pub cache_bytes: usize,
 }
 
 impl Default for Options {
@@ -46,6 +50,7 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
+            cache_bytes: STORE_CACHE_BYTES_MAX,
         }
     }
 }
@@ -99,9 +104,9 @@ impl Database {
             .try_exists()
             .map_err(|error| Error::unavailable(error.to_string()))?
         {
-            Store::open(path)?
+            Store::open_sized(path, options.cache_bytes)?
         } else {
-            Store::create(path, Incarnation(random()?))?
+            Store::create_sized(path, Incarnation(random()?), options.cache_bytes)?
         };
         Self::start(store, options)
     }
@@ -324,6 +329,35 @@ impl Database {
                 "the database is closed, or its writer stopped",
             )),
         }
+    }
+
+    /// Whether nobody but the holder of this one has the database, or a state of it.
+    ///
+    /// Whoever has neither can get one from that holder alone, so the answer stays true while it gives none away.
+    pub(super) fn is_idle(&self) -> bool {
+        if Arc::strong_count(&self.inner) > 1 {
+            return false;
+        }
+        let state = self.state();
+        // The published one and this.
+        Arc::strong_count(&state) == 2 && Arc::strong_count(&state.store) == 1
+    }
+
+    /// Whether `_setting/anonymous` is set.
+    pub(super) fn has_anonymous(&self) -> Result<bool, Error> {
+        Ok(self.anonymous()?.is_some())
+    }
+
+    /// The auth of requests without a token, if `_setting/anonymous` is set.
+    pub(super) fn anonymous(&self) -> Result<Option<SubjectId>, Error> {
+        let set = self
+            .state()
+            .snapshot
+            .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?;
+        Ok(set.into_iter().find_map(|value| match value {
+            Value::Ref(auth) => Some(auth),
+            _ => None,
+        }))
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
