@@ -308,6 +308,28 @@ pub const CONNECTION_LOOK_SECONDS: u64 = 5;
 /// How long a stop waits for what was accepted, seconds.
 pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
+/// How long the command line waits for a connection, seconds.
+pub const CLIENT_CONNECT_SECONDS_MAX: u64 = 10;
+
+/// How long the command line waits for an answer, seconds: longer than a server lets a request wait and work.
+pub const CLIENT_SECONDS_MAX: u64 = 60;
+
+/// An answer that the command line takes in, bytes: a thousand rows of a list, and room.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A file of certificates that the command line reads, bytes: those of all public authorities have about 250,000.
+pub const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
+
+/// A token file, bytes: two tokens, and what stands beside them.
+pub const TOKEN_FILE_BYTES_MAX: usize = 32 * 1024;
+
+/// An access token is renewed by the command line this long before its end, seconds: a request with it, and what
+/// the clocks differ by.
+pub const TOKEN_RENEWED_BEFORE_SECONDS: u64 = 30;
+
+/// What is read of a password on standard input, bytes: one byte more than the longest, and its line's end.
+pub const PASSWORD_INPUT_BYTES_MAX: usize = 4 * 1024;
+
 /// The highest collection id: keeps subject ids below 2^53, where every JSON reader is exact.
 pub const COLLECTION_ID_MAX: u16 = 511;
 
@@ -334,4 +356,5 @@ const _: () = {
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
+    assert!(CLIENT_SECONDS_MAX > REQUEST_SECONDS_MAX + REQUEST_WAIT_SECONDS_MAX);
 };
