@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
 use super::mint;
 use super::once::{Once, tempids_of};
+use super::people::People;
 use super::signed::Signed;
 use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
@@ -30,6 +31,7 @@ use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
+use crate::token::PasswordCost;
 use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
@@ -39,6 +41,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The `iss` of tokens, in place of the id that is made with the keys.
     pub issuer: Option<String>,
+    /// What the record of a new password costs to make and to check.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for Options {
@@ -46,6 +50,7 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
+            password_cost: PasswordCost::default(),
         }
     }
 }
@@ -74,6 +79,9 @@ struct Inner {
     state: Arc<ArcSwap<State>>,
     counted: Counted,
     clock: Arc<dyn Clock>,
+    password_cost: PasswordCost,
+    /// Those of its folder, or its own.
+    people: OnceLock<Arc<People>>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -151,6 +159,8 @@ impl Database {
                 counted: Counted::default(),
                 state,
                 clock: Arc::clone(&options.clock),
+                password_cost: options.password_cost,
+                people: OnceLock::new(),
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
             }),
@@ -328,6 +338,20 @@ impl Database {
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        self.inner.people.get_or_init(|| {
+            let clock = Arc::clone(&self.inner.clock);
+            Arc::new(People::new(clock, self.inner.password_cost))
+        })
+    }
+
+    /// Has it share what another database of its folder keeps of those who sign in, before it is asked for.
+    pub(super) fn share_people(&self, people: &Arc<People>) {
+        // Who signed in already stays where they are.
+        drop(self.inner.people.set(Arc::clone(people)));
     }
 
     pub(super) fn state(&self) -> Arc<State> {

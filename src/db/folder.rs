@@ -18,6 +18,7 @@ use super::command::{Command, is_spelling, misdirected};
 use super::database::{Database, Options};
 use super::error::{Error, ErrorKind};
 use super::mint::issue;
+use super::people::People;
 use super::session::{Session, wrong_database};
 use super::signed::Signed;
 use super::signed_command::SignedCommand;
@@ -41,6 +42,8 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
+    /// Of those who sign in, whichever the database.
+    people: Arc<People>,
     opened: Opened,
 }
 
@@ -70,8 +73,12 @@ impl Folder {
         let database = Database::open_with(&path, options)?;
         keep_incarnation(dir, database.incarnation())?;
         let tokens = Arc::new(Verifier::new(Arc::new(keys)));
+        let clock = Arc::clone(&options.clock);
+        let people = Arc::new(People::new(clock, options.password_cost));
+        database.share_people(&people);
         let inner = Inner {
             tokens,
+            people,
             opened: Opened {
                 name: Arc::from(DEFAULT),
                 database,
@@ -136,6 +143,11 @@ impl Folder {
         Err(Error::new(ErrorKind::NotFound, "db/not-found", why))
     }
 
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        &self.inner.people
+    }
+
     /// What verifies and signs tokens.
     pub(super) fn tokens(&self) -> &Arc<Verifier> {
         &self.inner.tokens
@@ -164,7 +176,7 @@ impl Folder {
         database: Option<&str>,
         _source: Source,
     ) -> Result<Session, Error> {
-        let Inner { tokens, opened } = &*self.inner;
+        let Inner { tokens, opened, .. } = &*self.inner;
         let Opened { name, database: of } = opened;
         let expected = Expected {
             audience: name,
@@ -294,7 +306,7 @@ impl Folder {
     }
 
     fn session_of(&self, auth: SubjectId) -> Result<Session, Error> {
-        let Inner { tokens, opened } = &*self.inner;
+        let Inner { tokens, opened, .. } = &*self.inner;
         let Opened { name, database } = opened;
         let author = Author::Auth(auth);
         Session::admit(
@@ -306,7 +318,7 @@ impl Folder {
     }
 
     fn sign(&self, auth: SubjectId, lifetime_seconds: Option<u64>) -> Result<String, Error> {
-        let Inner { tokens, opened } = &*self.inner;
+        let Inner { tokens, opened, .. } = &*self.inner;
         let Opened { name, database } = opened;
         let state = database.state();
         let facts = &state.snapshot;

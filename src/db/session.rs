@@ -44,6 +44,24 @@ impl Session {
         })
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The database's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// The state at which the bearer was admitted.
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
     /// The auth that asks.
     pub fn auth(&self) -> SubjectId {
         self.author.auth()

@@ -308,6 +308,7 @@ impl World {
         let options = Options {
             clock: Arc::clone(&clock) as _,
             issuer: None,
+            ..Options::default()
         };
         Self {
             folder: Folder::open(dir, &options).unwrap(),

@@ -47,6 +47,7 @@ impl World {
         let options = Options {
             clock: Arc::new(ManualClock::at(START_MS)),
             issuer: None,
+            ..Options::default()
         };
         let world = Self {
             folder: Folder::open(dir.path(), &options).unwrap(),

@@ -18,6 +18,7 @@ fn options() -> Options {
     Options {
         clock: Arc::new(ManualClock::at(START_MS)),
         issuer: None,
+        ..Options::default()
     }
 }
 

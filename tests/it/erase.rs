@@ -33,6 +33,7 @@ impl Home {
         let options = Options {
             clock: Arc::clone(&self.clock) as _,
             issuer: None,
+            ..Options::default()
         };
         Database::open_with(self.path(), &options).unwrap()
     }

@@ -27,6 +27,7 @@ impl Db {
         let options = Options {
             clock: Arc::clone(&clock) as _,
             issuer: None,
+            ..Options::default()
         };
         Self {
             database: Database::start(store, &options).unwrap(),
