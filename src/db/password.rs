@@ -31,6 +31,7 @@ use super::turns::TakenTurn;
 use super::weak::check_strength;
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, SubjectId};
+use crate::schema::Schema;
 use crate::token::PasswordCheck;
 
 /// A request to set a password.
@@ -364,9 +365,10 @@ pub(super) fn unlock(
     people: &People,
     database: &str,
     user: SubjectId,
-    at: &At<'_>,
+    schema: &Schema,
+    facts: &dyn Facts,
 ) -> Result<(), Error> {
-    for name in names_of(user, at.policy.schema(), at.facts)? {
+    for name in names_of(user, schema, facts)? {
         people.unlock(name.tried(database));
     }
     Ok(())
