@@ -11,7 +11,7 @@ use super::source::Source;
 use super::state::{Author, State, budget};
 use super::stats::Stats;
 use super::view::View;
-use crate::model::SubjectId;
+use crate::model::{Incarnation, SubjectId};
 use crate::policy::Op;
 use crate::query::Json;
 use crate::token::{CommandKey, Grant, TokenId, Verifier};
@@ -55,6 +55,16 @@ impl Session {
 
     pub(super) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The database, `network/name`.
+    pub fn database_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which life of the database it is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.state.store.incarnation()
     }
 
     /// The database's name.

@@ -16,6 +16,7 @@ use super::door::Door;
 use super::observe::{observe, panicked};
 use super::problem::Refusal;
 use super::request_id::RequestId;
+use super::weka;
 
 /// Every path. Methods are told apart behind them, so that each refusal has the one shape.
 pub(super) fn routes(door: Arc<Door>) -> Router {
@@ -37,6 +38,14 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/oauth/device_authorization", any(device::authorize))
         .route("/oauth/devicecode", any(device::authorize))
         .route("/oauth/token", any(device::token))
+        .route("/api/v2/login", any(weka::login))
+        .route("/api/v2/login/refresh", any(weka::refresh))
+        .route("/api/v2/security/defaultTokensExpiry", any(weka::expiry))
+        .route("/api/v2/cluster", any(weka::cluster))
+        .route("/api/v2/users", any(weka::users))
+        .route("/api/v2/users/whoami", any(weka::whoami))
+        .route("/api/v2/users/{uid}/revoke", any(weka::revoke))
+        .route("/api/v2/{*rest}", any(weka::unknown))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))

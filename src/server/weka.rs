@@ -117,6 +117,12 @@ impl From<&db::Error> for Wrong {
     }
 }
 
+impl From<db::Error> for Wrong {
+    fn from(error: db::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<Refusal> for Wrong {
     fn from(refusal: Refusal) -> Self {
         match &refusal {
@@ -218,7 +224,7 @@ pub(super) async fn expiry(State(door): State<Arc<Door>>, request: Request) -> R
 /// `GET /cluster`: which system this is, as far as those clients ask.
 pub(super) async fn cluster(State(door): State<Arc<Door>>, request: Request) -> Response {
     let told = |session: &Session| {
-        let incarnation = uuid::Uuid::from_bytes(session.incarnation().0);
+        let incarnation = uuid::Uuid::from_bytes(session.incarnation().0).to_string();
         Ok(json!({
             "guid": incarnation,
             "name": session.database_name(),
@@ -231,7 +237,7 @@ pub(super) async fn cluster(State(door): State<Arc<Door>>, request: Request) -> 
 /// `GET /users/whoami`.
 pub(super) async fn whoami(State(door): State<Arc<Door>>, request: Request) -> Response {
     let told = |session: &Session| {
-        let who = session.whoami()?;
+        let who = session.whoami("")?;
         let role = role_of(&who.roles, session.is_root()?);
         let uid = who.user.map(|user| uid(session, user.raw()));
         Ok(json!({
@@ -249,14 +255,15 @@ pub(super) async fn whoami(State(door): State<Arc<Door>>, request: Request) -> R
 /// `GET /users`.
 pub(super) async fn users(State(door): State<Arc<Door>>, request: Request) -> Response {
     let told = |session: &Session| {
-        let users = session.users()?;
+        let users = session.users("")?;
         let users = users.iter().map(|it| {
+            let roles: Vec<String> = it.auths.iter().flat_map(|it| it.roles.clone()).collect();
             json!({
                 "org_id": org_id(session),
                 "username": it.username,
                 "source": "Internal",
                 "uid": uid(session, it.user.raw()),
-                "role": role_of(&it.roles, false),
+                "role": role_of(&roles, false),
             })
         });
         Ok(Value::Array(users.collect()))
@@ -416,17 +423,19 @@ fn role_of(roles: &[String], is_root: bool) -> &'static str {
 }
 
 /// A subject of this database as a UUID (version 8): seven bytes of the incarnation, and the subject's id.
-fn uid(session: &Session, subject: i64) -> uuid::Uuid {
+fn uid(session: &Session, subject: i64) -> String {
     let [a, b, c, d, e, f, g, ..] = session.incarnation().0;
     let [_, h, i, j, k, l, m, n] = subject.to_be_bytes();
-    uuid::Builder::from_custom_bytes([a, b, c, d, e, f, 0, g, 0, h, i, j, k, l, m, n]).into_uuid()
+    uuid::Builder::from_custom_bytes([a, b, c, d, e, f, 0, g, 0, h, i, j, k, l, m, n])
+        .into_uuid()
+        .to_string()
 }
 
 fn user_of(session: &Session, sent: &str) -> Option<i64> {
     let sent = uuid::Uuid::try_parse(sent).ok()?;
     let [.., h, i, j, k, l, m, n] = sent.into_bytes();
     let subject = i64::from_be_bytes([0, h, i, j, k, l, m, n]);
-    (uid(session, subject) == sent).then_some(subject)
+    (uid(session, subject) == sent.to_string()).then_some(subject)
 }
 
 /// A time as that vendor's clients read it: `1m55s`.
