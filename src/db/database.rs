@@ -13,12 +13,12 @@ use super::auth_name::AuthName;
 use super::command::{Command, misdirected};
 use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
-use super::mint;
 use super::once::{Once, tempids_of};
 use super::signed::Signed;
 use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
+use super::uses::Uses;
 use super::view::View;
 use super::writer::{Done, Job, Transaction, Work, Writer, random};
 use crate::base::limits::WRITER_QUEUE_MAX;
@@ -74,6 +74,7 @@ struct Inner {
     state: Arc<ArcSwap<State>>,
     counted: Counted,
     clock: Arc<dyn Clock>,
+    uses: Arc<Uses>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -137,10 +138,12 @@ impl Database {
             policy,
         }));
         let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
+        let uses = Arc::new(Uses::default());
         let writer = Writer {
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
+            uses: Arc::clone(&uses),
         };
         let writer = std::thread::Builder::new()
             .name("solon-writer".to_owned())
@@ -151,6 +154,7 @@ impl Database {
                 counted: Counted::default(),
                 state,
                 clock: Arc::clone(&options.clock),
+                uses,
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
             }),
@@ -330,6 +334,11 @@ impl Database {
         &self.inner.clock
     }
 
+    /// When tokens were last used.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.inner.uses
+    }
+
     pub(super) fn state(&self) -> Arc<State> {
         self.inner.state.load_full()
     }
@@ -384,9 +393,7 @@ impl Database {
     fn make(&self, author: Author, work: Transaction) -> Result<Receipt, Error> {
         match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
-            Done::Granted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Ran => Err(Error::internal("the writer answered something else")),
         }
     }
 
@@ -422,20 +429,6 @@ impl Database {
         made.map(|t| tempids_of(&state.snapshot, t)).transpose()
     }
 
-    pub(super) fn grant_by(
-        &self,
-        author: Author,
-        request: mint::Request,
-        id: String,
-    ) -> Result<mint::Grant, Error> {
-        match self.ask(author, Work::Mint { request, id })? {
-            Done::Granted(grant) => Ok(grant),
-            Done::Transacted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
-        }
-    }
-
     /// Has the writer run an errand, as this author, who is admitted at its turn.
     pub(super) fn errand<T: Send + 'static>(
         &self,
@@ -447,9 +440,7 @@ impl Database {
             Done::Ran => answer
                 .try_recv()
                 .unwrap_or_else(|_| Err(Error::internal("an errand told nothing"))),
-            Done::Transacted(_) | Done::Granted(_) => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Transacted(_) => Err(Error::internal("the writer answered something else")),
         }
     }
 

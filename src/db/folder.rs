@@ -18,6 +18,7 @@ use super::command::{Command, is_spelling, misdirected};
 use super::database::{Database, Options};
 use super::error::{Error, ErrorKind};
 use super::mint::issue;
+use super::program::Program;
 use super::session::{Session, wrong_database};
 use super::signed::Signed;
 use super::signed_command::SignedCommand;
@@ -27,7 +28,7 @@ use crate::base::limits::ROOT_TOKEN_SECONDS_MAX;
 use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
 use crate::model::{Facts, Incarnation, SubjectId, T, Value};
 use crate::policy::Op;
-use crate::token::{Expected, Grant, Keys, TokenId, Verifier};
+use crate::token::{ApiToken, Expected, Grant, Keys, TokenId, Verifier};
 
 /// The database that a new folder has.
 pub(super) const DEFAULT: &str = "local/default";
@@ -162,8 +163,11 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
+        if ApiToken::is(token) {
+            return Ok(self.program_session(token, database)?.of(source));
+        }
         let Inner { tokens, opened } = &*self.inner;
         let Opened { name, database: of } = opened;
         let expected = Expected {
@@ -175,12 +179,27 @@ impl Folder {
             // The token is good, and of this database: it is no token of the one that the request names.
             return Err(wrong_database());
         }
-        Session::admit(
+        let session = Session::admit(
             of.clone(),
             Arc::clone(name),
             Arc::clone(tokens),
             Author::Bearer(identity),
-        )
+        )?;
+        Ok(session.of(source))
+    }
+
+    /// The session of the bearer of an API token: its database is the one of its incarnation.
+    fn program_session(&self, token: &str, database: Option<&str>) -> Result<Session, Error> {
+        let token = ApiToken::parse(token)?;
+        let Opened { name, database: of } = self
+            .of_incarnation(token.incarnation())
+            .map_err(|_| wrong_database())?;
+        let program = Program::find(&token, &of.state().snapshot)?;
+        if database.is_some_and(|it| !is_spelling(it, &name)) {
+            return Err(wrong_database());
+        }
+        let author = Author::Program(Arc::new(program));
+        Session::admit(of, name, Arc::clone(self.tokens()), author)
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set.

@@ -24,10 +24,10 @@ use super::errand::{Errand, Ground, Left};
 use super::error::{Error, ErrorKind, LimitKind};
 use super::event::Event;
 use super::judged::{Judged, Stage, said_of};
-use super::mint;
 use super::once::{Again, Key, Once, Since};
 use super::state::{Author, State, name_of, turn_budget};
 use super::terms::{Terms, Turn};
+use super::uses::Uses;
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::{
@@ -43,8 +43,6 @@ use crate::transact::{Erases, Parsed};
 pub(super) enum Work {
     /// A transaction.
     Transact(Box<Transaction>),
-    /// A token that has a record.
-    Mint { request: mint::Request, id: String },
     /// What the engine itself writes.
     Errand(Errand),
 }
@@ -71,7 +69,6 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 pub(super) enum Done {
     Transacted(Box<Receipt>),
-    Granted(mint::Grant),
     /// The errand's answer can be taken.
     Ran,
 }
@@ -90,6 +87,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<ArcSwap<State>>,
     pub(super) sequencer: Box<dyn Sequencer>,
     pub(super) clock: Arc<dyn Clock>,
+    /// When tokens were last used: written with what is committed anyway.
+    pub(super) uses: Arc<Uses>,
 }
 
 /// What a group has staged so far.
@@ -128,6 +127,12 @@ impl Writer {
                 answer(erased, &self.scrub());
             }
         }
+        let rest = Aside {
+            trail: Vec::new(),
+            marks: self.uses.rest(),
+        };
+        // Nobody waits for it, and a disk that fails now has failed those who did.
+        drop(self.state.load().store.append_with(&[], &rest));
     }
 
     /// Stages and commits a group. Gives back what was made and is to be answered; the rest is answered.
@@ -157,7 +162,7 @@ impl Writer {
                 Err(error) => drop(answer.send(Err(error))),
             }
         }
-        // A mint that turned out to need no record makes no block, and is answered all the same.
+        // An errand may have nothing to write, and is answered all the same.
         let committed = if group.blocks.is_empty() && group.events.is_empty() {
             Ok(())
         } else {
@@ -196,7 +201,7 @@ impl Writer {
         let store = Arc::clone(&self.state.load().store);
         let aside = Aside {
             trail: group.events.iter().map(Event::row).collect(),
-            marks: Vec::new(),
+            marks: self.uses.due(self.clock.elapsed()),
         };
         store.append_with(&group.blocks, &aside)?;
         drop(group);
@@ -291,21 +296,21 @@ impl Work {
     fn erases(&self) -> bool {
         match self {
             Self::Transact(transaction) => transaction.parsed.erases(),
-            Self::Mint { .. } | Self::Errand(_) => false,
+            Self::Errand(_) => false,
         }
     }
 
     fn once(&self) -> Option<&Once> {
         match self {
             Self::Transact(transaction) => transaction.once.as_ref(),
-            Self::Mint { .. } | Self::Errand(_) => None,
+            Self::Errand(_) => None,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
-            Self::Mint { .. } | Self::Errand(_) => 0,
+            Self::Errand(_) => 0,
         }
     }
 
@@ -313,7 +318,7 @@ impl Work {
     fn fuel(&self) -> Option<u64> {
         match self {
             Self::Transact(transaction) => transaction.terms.as_ref()?.fuel,
-            Self::Mint { .. } | Self::Errand(_) => None,
+            Self::Errand(_) => None,
         }
     }
 }
@@ -339,18 +344,6 @@ impl Group {
             Work::Errand(errand) => {
                 self.run(auth, errand, incarnation, now_ms, budget)?;
                 Ok(Done::Ran)
-            }
-            Work::Mint { request, id } => {
-                let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
-                let grant = alone(judge)?;
-                if mint::has_record(grant.lifetime_seconds) {
-                    let mut flakes = mint::record(&grant, &id, &self.facts)?;
-                    flakes.sort();
-                    let text = Digest(Sha256::digest(id.as_bytes()).into());
-                    let id = id_of(auth, &random()?, &text);
-                    self.seal(auth, id, now_ms, flakes, &Erases::default(), incarnation)?;
-                }
-                Ok(Done::Granted(grant))
             }
             Work::Transact(transaction) => {
                 if let Some(terms) = &transaction.terms {
