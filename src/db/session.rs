@@ -56,17 +56,40 @@ impl Session {
         })
     }
 
-    /// The same, of a request that comes from there; that its token was used is noted.
-    pub(super) fn of(mut self, source: Source) -> Self {
-        self.source = source;
+    /// The same; that its token was used is noted.
+    pub(super) fn used(self) -> Self {
         if let Some(id) = &self.record {
             let last = Use {
                 at_ms: self.database.clock().now_ms(),
-                address: source.address,
+                address: self.source.address,
             };
             self.database.uses().note(id, last);
         }
         self
+    }
+
+    /// The same, of a request that comes from there.
+    #[must_use]
+    pub fn sent_from(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The database's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// Where the request comes from.
+    pub(super) fn source(&self) -> Source {
+        self.source
     }
 
     /// The auth that asks.
@@ -101,7 +124,8 @@ impl Session {
     /// # Errors
     /// As [`Database::transact`].
     pub fn transact(&self, body: &str) -> Result<Receipt, Error> {
-        self.database.transact_by(self.author.clone(), body)
+        self.database
+            .transact_under(self.author.clone(), None, body, self.source)
     }
 
     /// Makes a transaction once: the same body under the same key gets the first receipt again, for a day.
@@ -111,7 +135,7 @@ impl Session {
     pub fn transact_once(&self, key: &str, body: &str) -> Result<Receipt, Error> {
         let once = Some(Once::client(key)?);
         self.database
-            .transact_under(self.author.clone(), once, body)
+            .transact_under(self.author.clone(), once, body, self.source)
     }
 
     /// Judges a transaction as [`Session::transact`] would, and makes nothing.

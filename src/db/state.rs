@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certified::Certified;
 use super::error::{Error, ErrorKind, LimitKind};
 use super::program::Program;
 use super::record::{Record, TokenKind};
@@ -42,6 +43,8 @@ pub(super) enum Author {
     Program(Arc<Program>),
     /// The auth of a command, and who signed it.
     Signer(Arc<Signed>),
+    /// The auth that a client certificate names.
+    Certified(Arc<Certified>),
 }
 
 /// Refuses a text that is longer than a request may be.
@@ -73,13 +76,14 @@ impl Author {
             Self::Bearer(identity) => identity.subject,
             Self::Program(program) => program.auth(),
             Self::Signer(signed) => signed.auth(),
+            Self::Certified(certified) => certified.auth(),
         }
     }
 
     /// Who signed for the author, if that is another.
     pub(super) fn authority(&self) -> Option<SubjectId> {
         match self {
-            Self::Auth(_) | Self::Bearer(_) | Self::Program(_) => None,
+            Self::Auth(_) | Self::Bearer(_) | Self::Program(_) | Self::Certified(_) => None,
             Self::Signer(signed) => signed.authority(),
         }
     }
@@ -102,6 +106,11 @@ impl Author {
             }
             Self::Auth(auth) => {
                 standing(*auth, facts)?;
+                Ok(None)
+            }
+            Self::Certified(certified) => {
+                certified.admit(facts, policy)?;
+                standing(certified.auth(), facts)?;
                 Ok(None)
             }
             Self::Bearer(identity) => {

@@ -88,7 +88,7 @@ impl WhoAmI {
 impl OwnToken {
     fn of(author: &Author, facts: &dyn Facts) -> Result<Option<Self>, Error> {
         Ok(match author {
-            Author::Auth(_) | Author::Signer(_) => None,
+            Author::Auth(_) | Author::Signer(_) | Author::Certified(_) => None,
             Author::Bearer(identity) => Some(Self {
                 id: identity.token_id.clone(),
                 kind: TokenKind::Access,
