@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod seconds;
 mod serve;
+mod signing_keys;
 mod token;
 mod verify;
 

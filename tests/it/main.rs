@@ -28,6 +28,7 @@
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -68,6 +69,7 @@ mod noise;
 mod oracle;
 mod races;
 mod renames;
+mod rotation;
 mod stats;
 mod support;
 mod threads;
