@@ -269,7 +269,13 @@ impl From<token::Error> for Error {
         let message = error.to_string();
         match error {
             token::Error::KeyFile { .. } => Self::new(ErrorKind::Invalid, "db/key-file", message),
-            token::Error::Random | token::Error::Provider => Self::internal(message),
+            token::Error::Random
+            | token::Error::Provider
+            | token::Error::PasswordCost
+            | token::Error::NoRefreshKey => Self::internal(message),
+            token::Error::Password { .. } | token::Error::PasswordRecord(_) => {
+                Self::new(ErrorKind::Invalid, "db/invalid-request", message)
+            }
             token::Error::Expired => {
                 Self::new(ErrorKind::Unauthenticated, "db/expired-token", message)
             }

@@ -58,6 +58,9 @@ enum Found<'a> {
 }
 
 impl Folder {
+    /// The database that a new folder has, and that is meant where none is named.
+    pub const DEFAULT: &str = DEFAULT;
+
     /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
     /// between a fact of `solon/master` and the file that it is about is finished.
     ///
@@ -195,7 +198,7 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
         let Inner {
             tokens, default, ..
@@ -224,6 +227,7 @@ impl Folder {
                 _ => error,
             })?;
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
+            .map(|session| session.sent_from(source))
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.

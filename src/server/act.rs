@@ -19,6 +19,7 @@ use super::accounts;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
+use super::certificate::Certificate;
 use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
@@ -56,10 +57,15 @@ pub(super) enum Family {
     Fdb,
 }
 
-/// Who asks, as far as the headers tell. Verified only in [`session`].
+/// Who asks, as far as the headers and the connection tell. Verified only in [`session`].
+#[derive(Clone)]
 enum Asker {
     Bearer(String),
-    Nobody { may_be_root: bool },
+    /// Whom the connection's certificate names. A token beside it is who asks.
+    Certified(Arc<Certificate>),
+    Nobody {
+        may_be_root: bool,
+    },
 }
 
 /// The path's names: network, database, action.
@@ -253,10 +259,19 @@ fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
         Credential::Token(token) => Ok(Asker::Bearer(token)),
         Credential::Malformed => Err(Refusal::MalformedToken),
         Credential::None => {
+            if let Some(certificate) = parts.extensions.get::<Arc<Certificate>>() {
+                return Ok(Asker::Certified(Arc::clone(certificate)));
+            }
             let peer = parts.extensions.get::<Peer>();
             let may_be_root = door.mode == Mode::Open
                 && peer.is_some_and(|peer| {
-                    acts_as_root(peer.0, parts.version, &parts.uri, &parts.headers)
+                    acts_as_root(
+                        peer.0,
+                        door.scheme,
+                        parts.version,
+                        &parts.uri,
+                        &parts.headers,
+                    )
                 });
             Ok(Asker::Nobody { may_be_root })
         }
@@ -284,17 +299,17 @@ async fn refuse_early(
                 Err(Refusal::NoToken)
             }
         }
-        Asker::Bearer(token) => {
+        Asker::Bearer(_) | Asker::Certified(_) => {
             let stranger_max = u64::try_from(STRANGER_BODY_BYTES_MAX).unwrap_or(u64::MAX);
             if body::told_length(&parts.headers).is_some_and(|told| told <= stranger_max) {
                 return Ok(());
             }
-            let token = token.clone();
+            let asker = asker.clone();
             let database = database.map(str::to_owned);
             let verified = door.work.run(Length::Short, move || {
-                folder.session(&token, database.as_deref()).map(drop)
+                session(&folder, &asker, database.as_deref()).map(drop)
             });
-            verified.await?.map_err(Refusal::Db)
+            verified.await?
         }
     }
 }
@@ -302,6 +317,9 @@ async fn refuse_early(
 fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
     match asker {
         Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+        Asker::Certified(certificate) => folder
+            .certificate_session(certificate.names(), database)
+            .map_err(Refusal::Db),
         Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
             // Set while the server runs in open mode, it is still the lesser right.
             Some(session) => Ok(session),

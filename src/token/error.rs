@@ -55,6 +55,24 @@ pub enum Error {
         /// The bound, in seconds.
         max: u64,
     },
+    /// A password that none can be.
+    #[error("a password has from 1 to {max} bytes")]
+    Password {
+        /// The bound, in bytes.
+        max: usize,
+    },
+    /// The record of a password cannot be read, or costs too much to check. It is not told.
+    #[error("the record of the password {0}")]
+    PasswordRecord(
+        /// What is wrong with it.
+        &'static str,
+    ),
+    /// A cost of passwords that cannot be, or takes more than a check may.
+    #[error("passwords cannot be hashed at the cost that is set")]
+    PasswordCost,
+    /// The key folder has no key for refresh tokens.
+    #[error("the key folder holds no key for refresh tokens")]
+    NoRefreshKey,
     /// A file of the keys cannot be used.
     #[error("`{}`: {why}", path.display())]
     KeyFile {

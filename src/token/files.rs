@@ -22,10 +22,12 @@ use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::hex;
 use super::provider::pkcs8;
 use crate::base::limits::KEY_FILE_BYTES_MAX;
 
 const ISSUER: &str = "issuer";
+const REFRESH: &str = "refresh.key";
 const ISSUER_BYTES_MAX: usize = 255;
 
 /// Mode bits of everyone but the owner.
@@ -41,6 +43,8 @@ pub(super) struct Folder {
     pub(super) issuer: String,
     /// The keys, by rising number; at least one.
     pub(super) keys: Vec<SigningKey>,
+    /// The key of refresh tokens; a folder of an earlier version has none until the server starts on it.
+    pub(super) refresh: Option<Zeroizing<[u8; 32]>>,
 }
 
 /// Reads a key folder.
@@ -56,6 +60,7 @@ pub(super) fn read(dir: &Path) -> Result<Folder, Error> {
             .iter()
             .map(|path| read_key(path))
             .collect::<Result<_, _>>()?,
+        refresh: read_refresh(&dir.join(REFRESH))?,
     })
 }
 
@@ -71,14 +76,12 @@ pub(super) fn create(dir: &Path) -> Result<(), Error> {
     builder.create(dir).map_err(|error| io_error(dir, &error))?;
     check_dir(dir)?;
     if !key_paths(dir)?.is_empty() {
-        return Ok(());
+        return create_refresh(dir);
     }
     sync_parent(dir)?;
+    create_refresh(dir)?;
     let issuer = dir.join(ISSUER);
-    if !issuer
-        .try_exists()
-        .map_err(|error| io_error(&issuer, &error))?
-    {
+    if !is_there(&issuer)? {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| Error::Random)?;
         let line = format!("{}\n", URL_SAFE_NO_PAD.encode(id));
@@ -87,6 +90,32 @@ pub(super) fn create(dir: &Path) -> Result<(), Error> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|_| Error::Random)?;
     write(&dir.join("key-00000001.pem"), pem(&seed).as_bytes())
+}
+
+/// Makes the key of refresh tokens if it is not there.
+fn create_refresh(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(REFRESH);
+    if is_there(&path)? {
+        return Ok(());
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(key.as_mut()).map_err(|_| Error::Random)?;
+    write(&path, hex::encode(key.as_ref()).as_bytes())
+}
+
+fn read_refresh(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, Error> {
+    if !is_there(path)? {
+        return Ok(None);
+    }
+    let bytes = read_file(path, Secret::Yes)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let key = hex::decode(text.strip_suffix('\n').unwrap_or(text));
+    let why = "is not the key of refresh tokens, 64 hexadecimal digits";
+    key.map(Some).ok_or_else(|| file_error(path, why))
+}
+
+fn is_there(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(|error| io_error(path, &error))
 }
 
 /// Reads a file that holds a private key and stands by itself.

@@ -8,11 +8,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
-use super::claims::{Claims, Grant};
+use super::claims::{Claims, Grant, TokenId};
 use super::error::Error;
+use super::opaque::{RefreshKey, RefreshToken};
 use super::{files, provider};
 use crate::base::limits::TOKEN_BYTES_MAX;
+use crate::model::Incarnation;
 
 /// The `typ` of an access token (RFC 9068, section 2.1).
 pub(super) const TYPE: &str = "at+jwt";
@@ -24,6 +27,7 @@ pub struct Keys {
     issuer: String,
     all: Vec<Key>,
     active: usize,
+    refresh: Option<RefreshKey>,
 }
 
 /// The public half of a key, as a JWK set shows it (RFC 8037: `kty` is `OKP`, `crv` is `Ed25519`).
@@ -63,7 +67,7 @@ impl Keys {
     /// As [`Keys::load_or_create`]; `KeyFile` also if there are none.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let folder = files::read(dir)?;
-        Self::of(folder.issuer, &folder.keys)
+        Self::of(folder.issuer, &folder.keys, folder.refresh)
     }
 
     /// One key that is made of `seed` and stands nowhere, for embedding and for tests. Its issuer is made of the
@@ -75,7 +79,9 @@ impl Keys {
         let key = SigningKey::from_bytes(seed);
         let digest =
             Sha256::digest([b"solon issuer".as_slice(), key.verifying_key().as_bytes()].concat());
-        Self::of(URL_SAFE_NO_PAD.encode(digest), &[key])
+        let refresh = Sha256::digest([b"solon refresh key".as_slice(), seed].concat());
+        let refresh = Zeroizing::new(refresh.into());
+        Self::of(URL_SAFE_NO_PAD.encode(digest), &[key], Some(refresh))
     }
 
     /// These keys under another issuer's name.
@@ -108,6 +114,30 @@ impl Keys {
         Ok(token)
     }
 
+    /// The refresh token of a family that has this number; the same each time.
+    ///
+    /// # Errors
+    /// `Malformed` if the family's id is not one that [`TokenId::random`] makes; `NoRefreshKey`.
+    pub fn refresh_token(
+        &self,
+        incarnation: Incarnation,
+        family: &TokenId,
+        generation: u32,
+    ) -> Result<RefreshToken, Error> {
+        let key = self.refresh.as_ref().ok_or(Error::NoRefreshKey)?;
+        key.token(incarnation, family, generation)
+    }
+
+    /// Reads a refresh token that these keys made. Whether its family stands, and whether it is the current one of it,
+    /// is for the record to say.
+    ///
+    /// # Errors
+    /// `Malformed` if it is spelled otherwise than one, `Signature` if these keys did not make it; `NoRefreshKey`.
+    pub fn read_refresh_token(&self, text: &str) -> Result<RefreshToken, Error> {
+        let key = self.refresh.as_ref().ok_or(Error::NoRefreshKey)?;
+        key.read(text)
+    }
+
     /// The issuer's id.
     pub fn issuer(&self) -> &str {
         &self.issuer
@@ -123,12 +153,17 @@ impl Keys {
         self.all.iter().find(|key| key.public.kid == kid)
     }
 
-    fn of(issuer: String, keys: &[SigningKey]) -> Result<Self, Error> {
+    fn of(
+        issuer: String,
+        keys: &[SigningKey],
+        refresh: Option<Zeroizing<[u8; 32]>>,
+    ) -> Result<Self, Error> {
         provider::ready()?;
         Ok(Self {
             issuer,
             all: keys.iter().map(Key::of).collect(),
             active: keys.len().saturating_sub(1),
+            refresh: refresh.map(RefreshKey::new),
         })
     }
 }
