@@ -47,7 +47,9 @@ impl AccountAction {
         let at = root.index(1);
         match action.as_str() {
             "new-account" => new_account(members, &at),
-            "new-db" => Ok(Self::NewDatabase(Named::read(members, &at, Takes::Name)?.name)),
+            "new-db" => Ok(Self::NewDatabase(
+                Named::read(members, &at, Takes::Name)?.name,
+            )),
             "delete-db" => Ok(Self::DeleteDatabase(
                 Named::read(members, &at, Takes::Name)?.name,
             )),
@@ -110,11 +112,7 @@ enum Takes {
 }
 
 impl Named {
-    fn read(
-        members: Vec<(String, Json)>,
-        at: &Pointer,
-        takes: Takes,
-    ) -> Result<Self, Error> {
+    fn read(members: Vec<(String, Json)>, at: &Pointer, takes: Takes) -> Result<Self, Error> {
         let (mut name, mut incarnation) = (None, None);
         for (key, value) in members {
             let here = at.key(&key);

@@ -101,7 +101,7 @@ impl Folder {
     /// `Unauthenticated` for a session of another database; `Invalid` for what is none; `Denied` for an auth whose roles
     /// allow nothing, and for a new account that is not root's doing; `NotFound` for a database or network that is not
     /// there or not the bearer's; `Conflict` for a name that is taken; `Limit` past what a network may have.
-    pub fn action(&self, session: &Session, body: &str, source: Source) -> Result<Acted, Error> {
+    pub fn action(&self, session: &Session, body: &str) -> Result<Acted, Error> {
         of_master(session)?;
         let action = AccountAction::parse(body)?;
         if matches!(action, AccountAction::Accounts) {
@@ -110,10 +110,10 @@ impl Folder {
         let _acting = self.act()?;
         match action {
             AccountAction::NewAccount { name, owner } => self.new_account(session, name, owner),
-            AccountAction::NewDatabase(name) => self.new_database(session, name, source),
-            AccountAction::DeleteDatabase(name) => self.delete_database(session, name, source),
+            AccountAction::NewDatabase(name) => self.new_database(session, name),
+            AccountAction::DeleteDatabase(name) => self.delete_database(session, name),
             AccountAction::RestoreDatabase(name, life) => {
-                self.restore_database(session, name, life, source)
+                self.restore_database(session, name, life)
             }
             AccountAction::Accounts => Err(Error::internal("it was answered before")),
         }
@@ -212,52 +212,53 @@ impl Folder {
 
     fn new_account(&self, session: &Session, name: String, owner: Json) -> Result<Acted, Error> {
         let auth = session.auth();
-        let account = self.master().database.errand(session.author(), move |ground| {
-            let sight = Sight::at(ground, auth)?;
-            if !sight.is_root()? {
-                return Err(Error::denied("only root makes accounts"));
-            }
-            let at = Pointer::root().index(1);
-            if master::account(ground.facts, &name)?.is_some() {
-                return Err(taken(&at.key("name"), "an account of this name is there already"));
-            }
-            let at = at.key("owner");
-            let found = identity(&owner, &at, ground.policy.schema(), ground.facts)?;
-            let owner = found
-                .filter(|it| it.collection() == collection::USER)
-                .ok_or_else(|| {
-                    let why = "there is no such user";
-                    Error::new(ErrorKind::NotFound, "db/not-found", why).with_place(Some(&at))
-                })?;
-            let s = SubjectId::new(ACCOUNT, ground.facts.next_number(ACCOUNT)?)
-                .ok_or_else(|| Error::internal("the collection `account` is full"))?;
-            let flake = |p, o| Flake {
-                s,
-                p,
-                o,
-                op: FlakeOp::Assert,
-            };
-            let flakes = vec![
-                flake(ACCOUNT_NAME, Value::string(&name)),
-                flake(ACCOUNT_OWNERS, Value::Ref(owner)),
-            ];
-            Ok(Made {
-                flakes,
-                events: Vec::new(),
-                answer: Ok(s),
-            })
-        })?;
+        let account = self
+            .master()
+            .database
+            .errand(session.author().clone(), move |ground| {
+                let sight = Sight::at(ground, auth)?;
+                if !sight.is_root()? {
+                    return Err(Error::denied("only root makes accounts"));
+                }
+                let at = Pointer::root().index(1);
+                if master::account(ground.facts, &name)?.is_some() {
+                    return Err(taken(
+                        &at.key("name"),
+                        "an account of this name is there already",
+                    ));
+                }
+                let at = at.key("owner");
+                let found = identity(&owner, &at, ground.policy.schema(), ground.facts)?;
+                let owner = found
+                    .filter(|it| it.collection() == collection::USER)
+                    .ok_or_else(|| {
+                        let why = "there is no such user";
+                        Error::new(ErrorKind::NotFound, "db/not-found", why).with_place(Some(&at))
+                    })?;
+                let s = SubjectId::new(ACCOUNT, ground.facts.next_number(ACCOUNT)?)
+                    .ok_or_else(|| Error::internal("the collection `account` is full"))?;
+                let flake = |p, o| Flake {
+                    s,
+                    p,
+                    o,
+                    op: FlakeOp::Assert,
+                };
+                let flakes = vec![
+                    flake(ACCOUNT_NAME, Value::string(&name)),
+                    flake(ACCOUNT_OWNERS, Value::Ref(owner)),
+                ];
+                Ok(Made {
+                    flakes,
+                    events: Vec::new(),
+                    answer: Ok(s),
+                })
+            })?;
         let state = self.master().database.state();
         told_account(&state.snapshot, account, |_| Ok(true)).map(Acted::Account)
     }
 
-    fn new_database(
-        &self,
-        session: &Session,
-        name: DatabaseName,
-        source: Source,
-    ) -> Result<Acted, Error> {
-        let auth = session.auth();
+    fn new_database(&self, session: &Session, name: DatabaseName) -> Result<Acted, Error> {
+        let (auth, source) = (session.auth(), session.source());
         // Before a file is made for whoever may not.
         {
             let state = self.master().database.state();
@@ -266,16 +267,19 @@ impl Folder {
         let life = Incarnation(random()?);
         self.databases().make(&name, life)?;
         let asked = name.clone();
-        let made = self.master().database.errand(session.author(), move |ground| {
-            let account = Sight::at(ground, auth)?.may_make(&asked)?;
-            let entry = Entry::new(ground.facts, asked, life, account, ground.now_ms)?;
-            let event = told(EventKind::DatabaseMade, ground, auth, source);
-            Ok(Made {
-                flakes: entry.flakes(FlakeOp::Assert),
-                events: vec![event],
-                answer: Ok(entry),
-            })
-        });
+        let made = self
+            .master()
+            .database
+            .errand(session.author().clone(), move |ground| {
+                let account = Sight::at(ground, auth)?.may_make(&asked)?;
+                let entry = Entry::new(ground.facts, asked, life, account, ground.now_ms)?;
+                let event = told(EventKind::DatabaseMade, ground, auth, source);
+                Ok(Made {
+                    flakes: entry.flakes(FlakeOp::Assert),
+                    events: vec![event],
+                    answer: Ok(entry),
+                })
+            });
         let entry = match made {
             Ok(entry) => entry,
             Err(error) => {
@@ -291,34 +295,32 @@ impl Folder {
         Ok(Acted::Database(told_database(&entry)))
     }
 
-    fn delete_database(
-        &self,
-        session: &Session,
-        name: DatabaseName,
-        source: Source,
-    ) -> Result<Acted, Error> {
-        let auth = session.auth();
-        let entry = self.master().database.errand(session.author(), move |ground| {
-            let sight = Sight::at(ground, auth)?;
-            sight.must_act_in(name.network())?;
-            if name.is_fixed() {
-                let at = Pointer::root().index(1).key("db/id");
-                let why = "this database is one that every data folder has";
-                let error = Error::new(ErrorKind::Invalid, "db/invalid-db", why);
-                return Err(error.with_place(Some(&at)));
-            }
-            let entry = master::named(ground.facts, &name)?.ok_or_else(not_yours)?;
-            let deleted = Entry {
-                deleted_ms: Some(ground.now_ms),
-                ..entry.clone()
-            };
-            let event = told(EventKind::DatabaseDeleted, ground, auth, source);
-            Ok(Made {
-                flakes: entry.turned(&deleted),
-                events: vec![event],
-                answer: Ok(deleted),
-            })
-        })?;
+    fn delete_database(&self, session: &Session, name: DatabaseName) -> Result<Acted, Error> {
+        let (auth, source) = (session.auth(), session.source());
+        let entry = self
+            .master()
+            .database
+            .errand(session.author().clone(), move |ground| {
+                let sight = Sight::at(ground, auth)?;
+                sight.must_act_in(name.network())?;
+                if name.is_fixed() {
+                    let at = Pointer::root().index(1).key("db/id");
+                    let why = "this database is one that every data folder has";
+                    let error = Error::new(ErrorKind::Invalid, "db/invalid-db", why);
+                    return Err(error.with_place(Some(&at)));
+                }
+                let entry = master::named(ground.facts, &name)?.ok_or_else(not_yours)?;
+                let deleted = Entry {
+                    deleted_ms: Some(ground.now_ms),
+                    ..entry.clone()
+                };
+                let event = told(EventKind::DatabaseDeleted, ground, auth, source);
+                Ok(Made {
+                    flakes: entry.turned(&deleted),
+                    events: vec![event],
+                    answer: Ok(deleted),
+                })
+            })?;
         self.databases().retire(&entry)?;
         self.dir().forget_incarnation(&entry.name)?;
         Ok(Acted::Database(told_database(&entry)))
@@ -329,35 +331,38 @@ impl Folder {
         session: &Session,
         name: DatabaseName,
         life: Option<Incarnation>,
-        source: Source,
     ) -> Result<Acted, Error> {
-        let auth = session.auth();
-        let entry = self.master().database.errand(session.author(), move |ground| {
-            Sight::at(ground, auth)?.must_act_in(name.network())?;
-            let found = master::deleted(ground.facts, &name)?;
-            let is_meant = |it: &Entry| {
-                let ends_ms = it.deleted_ms.map(undone_until_ms);
-                life.is_none_or(|life| it.incarnation == life)
-                    && ends_ms.is_some_and(|ends_ms| ground.now_ms < ends_ms)
-            };
-            let entry = found.into_iter().rfind(is_meant).ok_or_else(not_yours)?;
-            if master::named(ground.facts, &name)?.is_some() {
-                let at = Pointer::root().index(1).key("db/id");
-                return Err(taken(&at, "a database of this name is there"));
-            }
-            let live = Entry {
-                deleted_ms: None,
-                ..entry.clone()
-            };
-            let event = told(EventKind::DatabaseRestored, ground, auth, source);
-            Ok(Made {
-                flakes: entry.turned(&live),
-                events: vec![event],
-                answer: Ok(live),
-            })
-        })?;
+        let (auth, source) = (session.auth(), session.source());
+        let entry = self
+            .master()
+            .database
+            .errand(session.author().clone(), move |ground| {
+                Sight::at(ground, auth)?.must_act_in(name.network())?;
+                let found = master::deleted(ground.facts, &name)?;
+                let is_meant = |it: &Entry| {
+                    let ends_ms = it.deleted_ms.map(undone_until_ms);
+                    life.is_none_or(|life| it.incarnation == life)
+                        && ends_ms.is_some_and(|ends_ms| ground.now_ms < ends_ms)
+                };
+                let entry = found.into_iter().rfind(is_meant).ok_or_else(not_yours)?;
+                if master::named(ground.facts, &name)?.is_some() {
+                    let at = Pointer::root().index(1).key("db/id");
+                    return Err(taken(&at, "a database of this name is there"));
+                }
+                let live = Entry {
+                    deleted_ms: None,
+                    ..entry.clone()
+                };
+                let event = told(EventKind::DatabaseRestored, ground, auth, source);
+                Ok(Made {
+                    flakes: entry.turned(&live),
+                    events: vec![event],
+                    answer: Ok(live),
+                })
+            })?;
         self.databases().revive(&entry)?;
-        self.dir().keep_incarnation(&entry.name, entry.incarnation)?;
+        self.dir()
+            .keep_incarnation(&entry.name, entry.incarnation)?;
         Ok(Acted::Database(told_database(&entry)))
     }
 

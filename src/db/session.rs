@@ -76,16 +76,6 @@ impl Session {
         self.author.auth()
     }
 
-    /// The database it is of, `network/name`.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The author, to be admitted anew elsewhere.
-    pub(super) fn author(&self) -> Author {
-        self.author.clone()
-    }
-
     /// The state at which the bearer was admitted.
     pub(super) fn state(&self) -> &Arc<State> {
         &self.state

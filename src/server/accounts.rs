@@ -4,21 +4,16 @@ use serde::Serialize;
 
 use super::answered::Answered;
 use super::problem::Refusal;
-use crate::db::{Acted, Error, ErrorKind, Folder, Session, Source};
+use crate::db::{Acted, Error, ErrorKind, Folder, Session};
 use crate::wire::{Account, Listed};
 
 /// The database of accounts and databases.
 pub(super) const MASTER: &str = "solon/master";
 
 /// Answers `/api/action`.
-pub(super) fn act(
-    folder: &Folder,
-    session: &Session,
-    text: &str,
-    source: Source,
-) -> Result<Answered, Refusal> {
+pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answered, Refusal> {
     let auth = session.auth().raw();
-    match folder.action(session, text, source).map_err(Refusal::Db)? {
+    match folder.action(session, text).map_err(Refusal::Db)? {
         Acted::Account(account) => answer(auth, &Account::from(account)),
         Acted::Database(database) => answer(auth, &Listed::from(database)),
         Acted::Accounts(accounts) => answer(auth, &all::<_, Account>(accounts)),

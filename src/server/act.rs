@@ -406,9 +406,9 @@ fn call(
                 ..Answered::default()
             })
         }
-        Action::Act => accounts::act(&door.folder, session, text, auth),
-        Action::Accounts => accounts::accounts(&door.folder, session, text, auth),
-        Action::Databases => accounts::databases(&door.folder, session, text, auth),
+        Action::Act => accounts::act(&door.folder, session, text),
+        Action::Accounts => accounts::accounts(&door.folder, session, text),
+        Action::Databases => accounts::databases(&door.folder, session, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }
