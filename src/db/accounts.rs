@@ -11,6 +11,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use super::account_action::AccountAction;
 use super::answer::Minted;
+use super::data_dir::exists;
 use super::database_name::{DatabaseName, LOCAL, MASTER};
 use super::databases::no_such_database;
 use super::errand::{Ground, Made};
@@ -264,6 +265,7 @@ impl Folder {
             let state = self.master().database.state();
             Sight::of(&state.snapshot, &state.policy, auth)?.may_make(&name)?;
         }
+        self.clear(&name)?;
         let life = Incarnation(random()?);
         self.databases().make(&name, life)?;
         let asked = name.clone();
@@ -364,6 +366,23 @@ impl Folder {
         self.dir()
             .keep_incarnation(&entry.name, entry.incarnation)?;
         Ok(Acted::Database(told_database(&entry)))
+    }
+
+    /// Sees to it that nothing stands in the place of a database that is not there.
+    fn clear(&self, name: &DatabaseName) -> Result<(), Error> {
+        let deleted = master::deleted(&self.master().database.state().snapshot, name)?;
+        for entry in deleted {
+            // The disk may have refused to move it when it was deleted.
+            self.databases().retire(&entry)?;
+        }
+        if exists(&self.dir().place(name))? {
+            let at = Pointer::root().index(1).key("db/id");
+            return Err(taken(
+                &at,
+                "a file of this name is there, and is no database's",
+            ));
+        }
+        Ok(())
     }
 
     /// Begins to change which databases there are, and first removes those whose time is over.
