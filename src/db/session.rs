@@ -81,11 +81,6 @@ impl Session {
         self.author.auth()
     }
 
-    /// The state at which the bearer was admitted.
-    pub(super) fn state(&self) -> &Arc<State> {
-        &self.state
-    }
-
     /// Whether it holds the root role.
     ///
     /// # Errors
