@@ -15,6 +15,7 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod handshake;
 mod logs;
 mod observe;
 mod open;
