@@ -5,6 +5,7 @@ pub mod disk;
 #[cfg(feature = "server")]
 pub mod http2;
 pub mod naive;
+mod people;
 pub mod plain;
 pub mod random;
 #[cfg(feature = "server")]
@@ -13,3 +14,4 @@ pub mod served;
 pub mod tls;
 
 pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};
+pub use people::People;
