@@ -478,7 +478,7 @@ mod tests {
             assert!(limit.contains(&after), "{after}");
 
             // Other requests on the connection do not hide it.
-            let mut client = Http2::new(connect(&serving, Protocol::Http2));
+            let client = Http2::new(connect(&serving, Protocol::Http2));
             client.ask(1, "/large");
             let started = Instant::now();
             for stream in (3..).step_by(2) {

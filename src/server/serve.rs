@@ -325,7 +325,7 @@ impl Hangup {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -340,6 +340,6 @@ impl Hangup {
     }
 
     async fn told(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

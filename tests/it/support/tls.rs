@@ -171,12 +171,11 @@ pub fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> io::Result<Told> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: localhost\r\n")?;
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        write!(stream, "{name}: {value}\r\n")?;
     }
-    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-    stream.write_all(request.as_bytes())?;
+    write!(stream, "content-length: {}\r\n\r\n{body}", body.len())?;
     stream.flush()?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
