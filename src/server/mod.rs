@@ -16,6 +16,7 @@ mod connection;
 mod door;
 mod error;
 mod handshake;
+mod jwks;
 mod logs;
 mod observe;
 mod open;
