@@ -16,6 +16,7 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod handshake;
 mod jwks;
 mod logs;
 mod observe;

@@ -5,6 +5,7 @@
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
+//! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -39,6 +40,7 @@
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
@@ -47,6 +49,7 @@ mod attack;
 mod attack_changes;
 mod attack_tokens;
 mod attack_writes;
+mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
@@ -87,5 +90,7 @@ mod stats;
 mod support;
 mod threads;
 mod tidy;
+#[cfg(feature = "server")]
+mod tls;
 mod token;
 mod write_paths;
