@@ -79,6 +79,9 @@ pub(super) enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The server's answer lacks what was asked for.
+    #[error("the server's answer has no `{0}`: is it Solon, and as new as this command?")]
+    Answer(&'static str),
     /// The server sends elsewhere, where no token goes.
     #[error(
         "`{0}` sends elsewhere, and nothing is sent after it: give the server's own address as `--host`"
@@ -87,6 +90,12 @@ pub(super) enum Error {
     /// The server refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// There is no such user, or it is not to be seen.
+    #[error("there is no user `{0}`, or none to be seen")]
+    NoSuchUser(String),
+    /// Somebody said no to a sign-in.
+    #[error("the sign-in was turned down")]
+    TurnedDown,
     /// There is no token, or it is no longer good.
     #[error("{0}")]
     SignedOut(String),
@@ -161,11 +170,17 @@ impl Error {
             | Self::Arguments(_)
             | Self::PlainHttp(_) => Exit::Usage,
             Self::Unreached { .. } => Exit::Unavailable,
-            Self::Remote { .. } | Self::Redirected(_) => Exit::Failed,
+            Self::NoSuchUser(_) => Exit::NotFound,
+            Self::TurnedDown => Exit::Denied,
             Self::SignedOut(_) => Exit::Unauthenticated,
             Self::Refused(refusal) => Exit::of_status(refusal.status),
             Self::Input(why) if why.kind() == io::ErrorKind::InvalidData => Exit::Usage,
-            Self::Input(_) | Self::Output(_) | Self::Written { .. } => Exit::Failed,
+            Self::Input(_)
+            | Self::Output(_)
+            | Self::Written { .. }
+            | Self::Remote { .. }
+            | Self::Answer(_)
+            | Self::Redirected(_) => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

@@ -39,6 +39,7 @@ mod password;
 mod password_record;
 mod provider;
 mod signer;
+mod told;
 mod verifier;
 
 pub use certificate::CertificateName;
@@ -51,4 +52,5 @@ pub use opaque::{ApiToken, RefreshToken, ResetToken};
 pub use password::{PasswordCheck, PasswordCost, check_password, hash_password, password_scheme};
 pub use password_record::PasswordScheme;
 pub use signer::{CommandSignature, SignerKey};
+pub use told::{Told, told};
 pub use verifier::Verifier;
