@@ -21,6 +21,7 @@ use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
 use super::mint::issue;
+use super::people::People;
 use super::root_token::sign;
 use super::session::{Session, wrong_database};
 use super::settle::{Settling, furnish};
@@ -43,6 +44,8 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
+    /// Of those who sign in, whichever the database.
+    people: Arc<People>,
     dir: DataDir,
     default: Opened,
     master: Opened,
@@ -74,10 +77,16 @@ impl Folder {
             Some(issuer) => keys.with_issuer(issuer)?,
             None => keys,
         };
+        let people = Arc::new(People::new(
+            Arc::clone(&options.clock),
+            options.password_cost,
+        ));
         let default = fixed(&dir, &DatabaseName::of_default(), options)?;
+        default.database.share_people(&people);
         let master = fixed(&dir, &DatabaseName::of_master(), options)?;
+        master.database.share_people(&people);
         furnish(&master.database, default.database.incarnation())?;
-        let databases = Databases::new(dir.clone(), options.clone());
+        let databases = Databases::new(dir.clone(), options.clone(), Arc::clone(&people));
         let settling = Settling {
             dir: &dir,
             master: &master.database,
@@ -86,6 +95,7 @@ impl Folder {
         settling.settle()?;
         let inner = Inner {
             tokens: Arc::new(Verifier::new(Arc::new(keys))),
+            people,
             dir,
             default,
             master,
@@ -152,6 +162,11 @@ impl Folder {
             .open(&entry.ok_or_else(no_such_database)?)
     }
 
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        &self.inner.people
+    }
+
     /// What verifies and signs tokens.
     pub(super) fn tokens(&self) -> &Arc<Verifier> {
         &self.inner.tokens
@@ -198,7 +213,7 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
         let Inner {
             tokens, default, ..
@@ -227,6 +242,7 @@ impl Folder {
                 _ => error,
             })?;
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
+            .map(|session| session.sent_from(source))
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.
