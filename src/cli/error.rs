@@ -107,6 +107,14 @@ pub(super) enum Error {
         /// Where, and why.
         stopped: Box<db::ImportStopped>,
     },
+    /// An import of users was refused or failed.
+    #[error("`{}`, {stopped}; {} users before it were made", path.display(), stopped.made)]
+    Users {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        stopped: Box<db::UsersStopped>,
+    },
     /// Standard input cannot be read, or is no text.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -163,6 +171,7 @@ impl Error {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
             Self::Import { stopped, .. } => stopped.error.kind().into(),
+            Self::Users { stopped, .. } => stopped.error.kind().into(),
             Self::NotForDemo(_)
             | Self::OtherDemo(_)
             | Self::Unread { .. }

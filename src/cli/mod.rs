@@ -3,6 +3,7 @@
 //! What was asked for goes to standard output, all else to standard error. Knows how nothing is done.
 
 mod arguments;
+mod asked;
 mod caller;
 mod client_tls;
 mod demo;

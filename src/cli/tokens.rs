@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::asked::Asked;
 use super::caller::Caller;
 use super::error::Error;
 use super::inspect::token_or_input;
@@ -98,13 +99,6 @@ pub(super) fn identity_named(predicate: &str, text: &str) -> Value {
     }
 }
 
-/// The auth that asks.
-pub(super) fn own_auth(caller: &mut Caller) -> Result<Value, Error> {
-    let answer = caller.post("whoami", &json!({}))?;
-    let auth = answer.get("auth").cloned();
-    auth.ok_or(Error::Answer("auth"))
-}
-
 /// Makes a token, and prints it.
 pub(super) fn create(arguments: &CreateArguments) -> Result<(), Error> {
     let CreateArguments {
@@ -121,21 +115,21 @@ pub(super) fn create(arguments: &CreateArguments) -> Result<(), Error> {
             return Err(Error::Arguments("an access token has no `--name`"));
         }
     };
-    let mut caller = Caller::of(caller_arguments)?;
+    let mut asked = Asked::Server(Box::new(Caller::of(caller_arguments)?));
     let auth = match auth {
         Some(auth) => auth_named(auth),
-        None => own_auth(&mut caller)?,
+        None => asked.own_auth()?,
     };
     let wanted = Wanted {
         name,
         auth,
         expires: *expires,
     };
-    mint(&mut caller, wanted, caller_arguments.json)
+    mint(&mut asked, wanted, caller_arguments.json)
 }
 
 /// Asks for a token, and prints it: it is shown this once.
-pub(super) fn mint(caller: &mut Caller, wanted: Wanted<'_>, json: bool) -> Result<(), Error> {
+pub(super) fn mint(asked: &mut Asked, wanted: Wanted<'_>, json: bool) -> Result<(), Error> {
     let mut body = Map::new();
     body.insert("auth".to_owned(), wanted.auth);
     if let Some(name) = wanted.name {
@@ -145,7 +139,7 @@ pub(super) fn mint(caller: &mut Caller, wanted: Wanted<'_>, json: bool) -> Resul
     if let Some(seconds) = wanted.expires {
         body.insert("expireSeconds".to_owned(), json!(seconds));
     }
-    let mut answer = caller.post("token", &Value::Object(body))?;
+    let mut answer = asked.post("token", &Value::Object(body))?;
     let shown = show(Form::of(json), &answer, |out| {
         let token = answer.get("token").and_then(Value::as_str);
         writeln!(out, "{}", token.unwrap_or_default())?;
@@ -200,7 +194,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Error> {
 }
 
 /// Shows an answer that is an array, by these members and headlines.
-pub(super) fn list_rows(answer: &Value, json: bool, columns: &[(&str, &str)]) -> Result<(), Error> {
+fn list_rows(answer: &Value, json: bool, columns: &[(&str, &str)]) -> Result<(), Error> {
     let form = Form::of(json);
     show(form, answer, |out| {
         let row = |item: &Value| {
@@ -229,12 +223,13 @@ pub(super) fn revoke(arguments: &RevokeArguments) -> Result<(), Error> {
         (None, None, Some(user)) => json!({"all": true, "user": user}),
         (None, None, None) => json!({"all": true}),
     };
-    revoke_with(&mut Caller::of(caller)?, body, caller.json)
+    let mut asked = Asked::Server(Box::new(Caller::of(caller)?));
+    revoke_with(&mut asked, body, caller.json)
 }
 
 /// Posts what is to be revoked, and tells what came of it.
-pub(super) fn revoke_with(caller: &mut Caller, mut body: Value, json: bool) -> Result<(), Error> {
-    let answered = caller.post("revoke", &body);
+pub(super) fn revoke_with(asked: &mut Asked, mut body: Value, json: bool) -> Result<(), Error> {
+    let answered = asked.post("revoke", &body);
     wipe(&mut body);
     let answer = answered?;
     show(Form::of(json), &answer, |_| {

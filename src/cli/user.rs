@@ -1,18 +1,22 @@
-//! `solon user`: the people of a database, over HTTP with a token.
+//! `solon user`: the people of a database, on a server with a token, or on a folder that no server has open.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
-use super::caller::Caller;
+use super::asked::{Asked, AskedArguments, Opened};
 use super::error::Error;
-use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
 use super::secret::{Secret, wipe};
-use super::shown::{Form, cell, plain, show};
-use super::tokens::{Wanted, identity_named, list_rows, mint, own_auth, revoke_with};
+use super::shown::{Form, cell, plain, rows, show};
+use super::tokens::{Wanted, identity_named, mint, revoke_with};
 use super::typed;
+use crate::base::limits::USERS_FILE_BYTES_MAX;
+use crate::db::Folder;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -34,6 +38,8 @@ pub(super) enum UserCommand {
     GenerateToken(GenerateArguments),
     /// Print a token that sets a user's password once
     Reset(NamedArguments),
+    /// Make the users of a file, with passwords or with the records of another program
+    Import(ImportArguments),
 }
 
 #[derive(Debug, Args)]
@@ -54,13 +60,13 @@ pub(super) struct AddArguments {
     #[arg(long, conflicts_with = "password_stdin")]
     no_password: bool,
     #[command(flatten)]
-    caller: CallerArguments,
+    asked: AskedArguments,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
     #[command(flatten)]
-    caller: CallerArguments,
+    asked: AskedArguments,
 }
 
 #[derive(Debug, Args)]
@@ -75,7 +81,7 @@ pub(super) struct PasswdArguments {
     #[arg(long)]
     keep_tokens: bool,
     #[command(flatten)]
-    caller: CallerArguments,
+    asked: AskedArguments,
 }
 
 #[derive(Debug, Args)]
@@ -84,7 +90,7 @@ pub(super) struct NamedArguments {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
-    caller: CallerArguments,
+    asked: AskedArguments,
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +105,26 @@ pub(super) struct GenerateArguments {
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = seconds)]
     access_token_timeout: u64,
     #[command(flatten)]
-    caller: CallerArguments,
+    asked: AskedArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// JSON lines, each `{"username", "password" or "record", "roles", "email", "doc"}`; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A data folder that no server has open
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The database
+    #[arg(long, value_name = "NETWORK/NAME", default_value = Folder::DEFAULT)]
+    db: String,
+    /// The `_auth/id` of who makes them, by whose rules each is judged; root if it is left out
+    #[arg(long = "as", value_name = "AUTH")]
+    r#as: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs a command on users.
@@ -111,12 +136,13 @@ pub(super) fn user(command: &UserCommand) -> Result<(), Error> {
         UserCommand::Disable(arguments) => disable(arguments, true),
         UserCommand::Enable(arguments) => disable(arguments, false),
         UserCommand::Unlock(arguments) => unlock(arguments),
-        UserCommand::RevokeTokens(NamedArguments { name, caller }) => {
+        UserCommand::RevokeTokens(NamedArguments { name, asked }) => {
             let body = json!({"all": true, "user": name});
-            revoke_with(&mut Caller::of(caller)?, body, caller.json)
+            revoke_with(&mut Asked::of(asked)?, body, asked.caller.json)
         }
         UserCommand::GenerateToken(arguments) => generate(arguments),
         UserCommand::Reset(arguments) => reset(arguments),
+        UserCommand::Import(arguments) => import(arguments),
     }
 }
 
@@ -127,9 +153,9 @@ fn add(arguments: &AddArguments) -> Result<(), Error> {
         email,
         password_stdin,
         no_password,
-        caller,
+        asked,
     } = arguments;
-    let mut asked = Caller::of(caller)?;
+    let mut answers = Asked::of(asked)?;
     let password = if *password_stdin {
         Some(typed::secret_line()?)
     } else if *no_password {
@@ -149,8 +175,8 @@ fn add(arguments: &AddArguments) -> Result<(), Error> {
     if let Some(email) = email {
         body.insert("email".to_owned(), json!(email));
     }
-    let answer = post_wiped(&mut asked, "new-user", Value::Object(body))?;
-    show(Form::of(caller.json), &answer, |out| {
+    let answer = post_wiped(&mut answers, "new-user", Value::Object(body))?;
+    show(Form::of(asked.caller.json), &answer, |out| {
         let of = |member: &str| cell(answer.get(member));
         writeln!(out, "{}\t{}", of("user"), of("auth"))?;
         let name = plain(name);
@@ -161,20 +187,36 @@ fn add(arguments: &AddArguments) -> Result<(), Error> {
     })
 }
 
-fn list(ListArguments { caller }: &ListArguments) -> Result<(), Error> {
-    let answer = Caller::of(caller)?.post("users", &json!({}))?;
-    list_rows(
-        &answer,
-        caller.json,
-        &[
-            ("username", "username"),
-            ("user", "user"),
-            ("auths", "auths"),
-            ("roles", "roles"),
-            ("disabled", "disabled"),
-            ("locked", "locked"),
-        ],
-    )
+fn list(ListArguments { asked }: &ListArguments) -> Result<(), Error> {
+    let answer = Asked::of(asked)?.post("users", &json!({}))?;
+    let form = Form::of(asked.caller.json);
+    show(form, &answer, |out| {
+        let users = answer.as_array().into_iter().flatten();
+        let table: Vec<_> = users.flat_map(rows_of).collect();
+        let headlines = ["username", "user", "auth", "id", "roles", "disabled", "locked out"];
+        rows(out, form, &headlines, &table)
+    })
+}
+
+/// A row for each auth of a user; one for a user without.
+fn rows_of(user: &Value) -> Vec<Vec<String>> {
+    let of = |member: &str| cell(user.get(member));
+    let row = |auth: Option<&Value>| {
+        let auth = |member: &str| cell(auth.and_then(|auth| auth.get(member)));
+        vec![
+            of("username"),
+            of("user"),
+            auth("auth"),
+            auth("id"),
+            auth("roles"),
+            auth("disabled"),
+            of("lockedOut"),
+        ]
+    };
+    match user.get("auths").and_then(Value::as_array) {
+        Some(auths) if !auths.is_empty() => auths.iter().map(|auth| row(Some(auth))).collect(),
+        _ => vec![row(None)],
+    }
 }
 
 fn passwd(arguments: &PasswdArguments) -> Result<(), Error> {
@@ -182,9 +224,12 @@ fn passwd(arguments: &PasswdArguments) -> Result<(), Error> {
         name,
         password_stdin,
         keep_tokens,
-        caller,
+        asked,
     } = arguments;
-    let mut asked = Caller::of(caller)?;
+    let mut answers = Asked::of(asked)?;
+    if matches!(answers, Asked::Folder(_)) && name.is_none() {
+        return Err(Error::Arguments("on a folder, name the user who is meant"));
+    }
     let (old, new) = passwords(name.as_deref(), *password_stdin)?;
     let mut body = Map::new();
     if let Some(name) = name {
@@ -195,8 +240,8 @@ fn passwd(arguments: &PasswdArguments) -> Result<(), Error> {
     }
     body.insert("password".to_owned(), json!(new.expose()));
     body.insert("keepTokens".to_owned(), json!(keep_tokens));
-    let answer = post_wiped(&mut asked, "password", Value::Object(body))?;
-    show(Form::of(caller.json), &answer, |_| {
+    let answer = post_wiped(&mut answers, "password", Value::Object(body))?;
+    show(Form::of(asked.caller.json), &answer, |_| {
         let ended = match (keep_tokens, name) {
             (true, _) => "",
             (false, None) => "; your tokens ended: `solon login` again",
@@ -230,24 +275,24 @@ fn passwords(name: Option<&str>, from_input: bool) -> Result<(Option<Secret>, Se
 
 /// Sets whether each auth of a user is disabled, in one transaction.
 fn disable(arguments: &NamedArguments, is_disabled: bool) -> Result<(), Error> {
-    let NamedArguments { name, caller } = arguments;
-    let mut asked = Caller::of(caller)?;
-    let auths = auths_of(&mut asked, name)?;
+    let NamedArguments { name, asked } = arguments;
+    let mut answers = Asked::of(asked)?;
+    let auths = auths_of(&mut answers, name)?;
     let items: Vec<_> = auths
         .iter()
         .map(|auth| json!({"_id": auth, "disabled": is_disabled}))
         .collect();
-    let answer = asked.post("transact", &Value::Array(items))?;
-    show(Form::of(caller.json), &answer, |_| {
+    let answer = answers.post("transact", &Value::Array(items))?;
+    show(Form::of(asked.caller.json), &answer, |_| {
         let done = if is_disabled { "disabled" } else { "enabled" };
         writeln!(io::stderr().lock(), "{done} the user {}", plain(name))
     })
 }
 
 /// The auths of a user that one may see, by rising id.
-fn auths_of(caller: &mut Caller, name: &str) -> Result<Vec<i64>, Error> {
+fn auths_of(answers: &mut Asked, name: &str) -> Result<Vec<i64>, Error> {
     let query = json!({"selectOne": ["_user/auth"], "from": ["_user/username", name]});
-    let answer = caller.post("query", &query)?;
+    let answer = answers.post("query", &query)?;
     let refs = answer.get("_user/auth").or(answer.get("auth"));
     let id_of = |it: &Value| {
         it.as_i64()
@@ -266,9 +311,9 @@ fn auths_of(caller: &mut Caller, name: &str) -> Result<Vec<i64>, Error> {
     Ok(auths)
 }
 
-fn unlock(NamedArguments { name, caller }: &NamedArguments) -> Result<(), Error> {
-    let answer = Caller::of(caller)?.post("unlock", &json!({"user": name}))?;
-    show(Form::of(caller.json), &answer, |_| {
+fn unlock(NamedArguments { name, asked }: &NamedArguments) -> Result<(), Error> {
+    let answer = Asked::of(asked)?.post("unlock", &json!({"user": name}))?;
+    show(Form::of(asked.caller.json), &answer, |_| {
         writeln!(io::stderr().lock(), "unlocked the user {}", plain(name))
     })
 }
@@ -278,24 +323,24 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Error> {
         name,
         called,
         access_token_timeout,
-        caller,
+        asked,
     } = arguments;
-    let mut asked = Caller::of(caller)?;
+    let mut answers = Asked::of(asked)?;
     let auth = match name {
-        Some(name) => json!(auths_of(&mut asked, name)?.first()),
-        None => own_auth(&mut asked)?,
+        Some(name) => json!(auths_of(&mut answers, name)?.first()),
+        None => answers.own_auth()?,
     };
     let wanted = Wanted {
         name: Some(called),
         auth,
         expires: Some(*access_token_timeout),
     };
-    mint(&mut asked, wanted, caller.json)
+    mint(&mut answers, wanted, asked.caller.json)
 }
 
-fn reset(NamedArguments { name, caller }: &NamedArguments) -> Result<(), Error> {
-    let mut answer = Caller::of(caller)?.post("reset-token", &json!({"user": name}))?;
-    let shown = show(Form::of(caller.json), &answer, |out| {
+fn reset(NamedArguments { name, asked }: &NamedArguments) -> Result<(), Error> {
+    let mut answer = Asked::of(asked)?.post("reset-token", &json!({"user": name}))?;
+    let shown = show(Form::of(asked.caller.json), &answer, |out| {
         let token = answer.get("resetToken").and_then(Value::as_str);
         writeln!(out, "{}", token.unwrap_or_default())?;
         let seconds = cell(answer.get("expires_in"));
@@ -308,8 +353,51 @@ fn reset(NamedArguments { name, caller }: &NamedArguments) -> Result<(), Error> 
     shown
 }
 
-fn post_wiped(caller: &mut Caller, action: &str, mut body: Value) -> Result<Value, Error> {
-    let answered = caller.post(action, &body);
+fn import(arguments: &ImportArguments) -> Result<(), Error> {
+    let ImportArguments {
+        file,
+        data,
+        db,
+        r#as,
+        json,
+    } = arguments;
+    let unread = |why| Error::Unread {
+        path: file.clone(),
+        why,
+    };
+    let input: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file).map_err(unread)?)
+    };
+    let max = u64::try_from(USERS_FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut text = Zeroizing::new(String::new());
+    input
+        .take(max.saturating_add(1))
+        .read_to_string(&mut text)
+        .map_err(unread)?;
+    if text.len() > USERS_FILE_BYTES_MAX {
+        return Err(Error::WrongFile {
+            path: file.clone(),
+            what: format!("has more than {USERS_FILE_BYTES_MAX} bytes: import it in parts"),
+        });
+    }
+    let opened = Opened::of(data, db)?;
+    let made = match r#as {
+        Some(auth) => opened.database().import_users_as(auth.as_str(), &text),
+        None => opened.database().import_users(&text),
+    };
+    let made = made.map_err(|stopped| Error::Users {
+        path: file.clone(),
+        stopped: Box::new(stopped),
+    })?;
+    show(Form::of(*json), &json!({"users": made}), |out| {
+        writeln!(out, "made {made} users")
+    })
+}
+
+fn post_wiped(answers: &mut Asked, action: &str, mut body: Value) -> Result<Value, Error> {
+    let answered = answers.post(action, &body);
     wipe(&mut body);
     answered
 }

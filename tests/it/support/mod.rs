@@ -5,6 +5,8 @@ pub mod disk;
 pub mod naive;
 mod people;
 pub mod plain;
+#[cfg(feature = "cli")]
+pub mod played;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod served;
