@@ -7,6 +7,8 @@
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
+//! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
+//! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
@@ -52,6 +54,8 @@ mod attack_writes;
 mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_client;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;

@@ -8,6 +8,8 @@ pub mod http2;
 pub mod naive;
 mod people;
 pub mod plain;
+#[cfg(feature = "cli")]
+pub mod played;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod served;
