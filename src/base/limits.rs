@@ -113,6 +113,42 @@ pub const EXPORT_SECONDS_MAX: u64 = 3_600;
 /// others.
 pub const STORE_CACHE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Databases of a data folder that are open at one time, the default one and `solon/master` among them: each has a
+/// file, a thread and a share of the cache. Those that nobody uses make room.
+pub const DATABASES_OPEN_MAX: usize = 16;
+
+/// Databases of one network, with those that can still be restored: each takes a megabyte or two of disk before anything
+/// is in it, and whoever owns an account makes them without asking.
+pub const NETWORK_DATABASES_MAX: usize = 64;
+
+/// A part of a database's name, bytes: both, with what stands around them in a file's name, stay below 255.
+pub const DATABASE_NAME_BYTES_MAX: usize = 100;
+
+/// How long a database that was deleted can be restored, seconds: whoever misses it does so within the day.
+pub const DATABASE_UNDO_SECONDS: u64 = 86_400;
+
+/// A row of the audit trail, bytes: ids, an address and a code have three hundred.
+pub const EVENT_BYTES_MAX: usize = 1_024;
+
+/// Rows of the audit trail in one answer.
+pub const LOG_ROWS_MAX: usize = 1_000;
+
+/// Rows of the audit trail in one answer, if the request names no number.
+pub const LOG_ROWS_DEFAULT: usize = 100;
+
+/// Rows of the audit trail that one request looks at, for those that have a status: about a second's work.
+pub const LOG_ROWS_SCANNED_MAX: u64 = 1_000_000;
+
+/// Rows of the audit trail that are taken away in one disk transaction: others wait for it.
+pub const LOG_ROWS_PRUNED_MAX: u64 = 20_000;
+
+/// Denials that are told apart in one minute, by auth and code: a few megabytes. Of those past it the code is told.
+pub const DENIALS_MAX: usize = 4_096;
+
+/// How long denials of one auth and code are counted before they are written, seconds: then a flood of them costs one
+/// row in that time.
+pub const DENIAL_SECONDS: u64 = 60;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 
@@ -274,8 +310,74 @@ pub const ROOT_COMMAND_SECONDS_MAX: u64 = ROOT_TOKEN_SECONDS_MAX;
 /// A request id that a client chose, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// How long a TLS handshake may take, seconds: a few turns on the slowest line, and a place is held meanwhile.
+pub const TLS_HANDSHAKE_SECONDS_MAX: u64 = 10;
+
+/// A certificate, key or bundle of authorities, bytes: the bundle of a whole system has about 250,000.
+pub const TLS_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often it is looked whether the files of TLS changed, seconds.
+pub const TLS_LOOK_SECONDS: u64 = 10;
+
+/// How long a client certificate on an open connection counts without being verified anew, seconds: then its end, and
+/// an authority that was taken away, are seen.
+pub const CERTIFICATE_LOOK_SECONDS: u64 = 60;
+
+/// Names that a client certificate counts for beside its hash: each is looked up at every request.
+pub const CERTIFICATE_NAMES_MAX: usize = 16;
+
+/// A name in a client certificate, bytes: a SPIFFE id may be as long.
+pub const CERTIFICATE_NAME_BYTES_MAX: usize = 2_048;
+
+/// Requests that one HTTP/2 connection has open at one time: each holds a head, and perhaps a body.
+pub const HTTP2_STREAMS_MAX: u32 = 32;
+
+/// Requests over HTTP/2 that are open beside the first of each connection, on all of them together: so HTTP/2 doubles
+/// what strangers can make us hold, and no more.
+pub const HTTP2_STREAMS_BESIDE_MAX: usize = CONNECTIONS_MAX;
+
+/// A frame of HTTP/2, bytes: the least that the protocol allows, so that no request keeps the others waiting long.
+pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
+
+/// Requests that an HTTP/2 client took back and nobody has dealt with yet: more is a flood, and ends the connection.
+pub const HTTP2_RESETS_MAX: usize = 32;
+
+/// Bytes of one answer that wait inside an HTTP/2 connection; the rest waits outside, where it is seen that it waits.
+pub const HTTP2_SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an HTTP/2 connection is quiet before it is asked whether the client is still there, seconds.
+pub const HTTP2_PING_SECONDS: u64 = 15;
+
+/// How long the answer to that may take, seconds.
+pub const HTTP2_PING_SECONDS_MAX: u64 = 10;
+
+/// How often a connection is looked at for what it waits for, seconds: that much later than its time it may end.
+pub const CONNECTION_LOOK_SECONDS: u64 = 5;
+
 /// How long a stop waits for what was accepted, seconds.
 pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
+
+/// How long the command line waits for a connection, seconds.
+pub const CLIENT_CONNECT_SECONDS_MAX: u64 = 10;
+
+/// How long the command line waits for an answer, seconds: longer than a server lets a request wait and work.
+pub const CLIENT_SECONDS_MAX: u64 = 60;
+
+/// An answer that the command line takes in, bytes: a thousand rows of a list, and room.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A file of certificates that the command line reads, bytes: those of all public authorities have about 250,000.
+pub const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
+
+/// A token file, bytes: two tokens, and what stands beside them.
+pub const TOKEN_FILE_BYTES_MAX: usize = 32 * 1024;
+
+/// An access token is renewed by the command line this long before its end, seconds: a request with it, and what
+/// the clocks differ by.
+pub const TOKEN_RENEWED_BEFORE_SECONDS: u64 = 30;
+
+/// What is read of a password on standard input, bytes: one byte more than the longest, and its line's end.
+pub const PASSWORD_INPUT_BYTES_MAX: usize = 4 * 1024;
 
 /// The highest collection id: keeps subject ids below 2^53, where every JSON reader is exact.
 pub const COLLECTION_ID_MAX: u16 = 511;
@@ -289,6 +391,10 @@ const _: () = {
     assert!(STRANGER_BODY_BYTES_MAX <= BODY_BYTES_MAX);
     // The text of a command is kept as one value.
     assert!(COMMAND_BODY_BYTES_MAX <= STRING_BYTES_MAX);
+    // The two that are always open, and one more at a time.
+    assert!(DATABASES_OPEN_MAX > 2);
+    // `NETWORK.NAME.INCARNATION.redb.scrub`
+    assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
     assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
     assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
@@ -296,7 +402,11 @@ const _: () = {
     assert!(PASSWORD_WAITERS_MAX * 4 <= CONCURRENT_REQUESTS_MAX);
     assert!(LOCKOUT_SECONDS < SIGN_IN_FAILURE_SECONDS_MAX);
     assert!(ACCESS_TOKEN_SECONDS <= UNRECORDED_TOKEN_SECONDS_MAX);
+    assert!(TLS_HANDSHAKE_SECONDS_MAX <= SHUTDOWN_SECONDS_MAX);
+    // Who asks nothing is ended before its second ping.
+    assert!(HTTP2_PING_SECONDS + HTTP2_PING_SECONDS_MAX < HEAD_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
+    assert!(CLIENT_SECONDS_MAX > REQUEST_SECONDS_MAX + REQUEST_WAIT_SECONDS_MAX);
 };

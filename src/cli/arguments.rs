@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::login::{LoginArguments, LogoutArguments};
+use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
 
 /// The command line.
@@ -30,6 +32,12 @@ pub(super) enum Command {
     Export(ExportArguments),
     /// Import items and transactions from a file, and go on where an import of it was stopped
     Import(ImportArguments),
+    /// Sign in with a password, and keep the tokens in the token file
+    Login(LoginArguments),
+    /// End the sign-in at the server, and take the token file away
+    Logout(LogoutArguments),
+    /// Tell who the token's bearer is
+    Whoami(CallerArguments),
     /// Make tokens
     Token {
         #[command(subcommand)]
@@ -85,6 +93,8 @@ pub(super) struct ServeArguments {
     /// Listen beyond this machine although tokens then travel in the clear
     #[arg(long, env = "SOLON_INSECURE_PLAIN_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(super) insecure_plain_http: bool,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
     /// The `iss` of tokens, in place of the id that is made with the keys
     #[arg(long, value_name = "ID", env = "SOLON_ISSUER")]
     pub(super) issuer: Option<String>,
@@ -99,6 +109,31 @@ pub(super) struct ServeArguments {
         default_value = "auto"
     )]
     pub(super) log_format: LogFormat,
+}
+
+/// Whether TLS is spoken, and what clients must prove.
+#[derive(Debug, Args)]
+pub(super) struct TlsArguments {
+    /// Speak TLS with this certificate, and those after it that lead to an authority, in PEM
+    #[arg(
+        long = "tls.certificate",
+        value_name = "FILE",
+        env = "SOLON_TLS_CERTIFICATE"
+    )]
+    pub(super) certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long = "tls.key", value_name = "FILE", env = "SOLON_TLS_KEY")]
+    pub(super) key: Option<PathBuf>,
+    /// The authorities of client certificates, in PEM
+    #[arg(
+        long = "tls.ca-certificate",
+        value_name = "FILE",
+        env = "SOLON_TLS_CA_CERTIFICATE"
+    )]
+    pub(super) ca_certificate: Option<PathBuf>,
+    /// Let in only clients with a certificate of those authorities; a request without a token is whom it names
+    #[arg(long = "tls.enable-client-verification", env = "SOLON_TLS_ENABLE_CLIENT_VERIFICATION", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) enable_client_verification: bool,
 }
 
 /// A data folder that must be there.

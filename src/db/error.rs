@@ -89,6 +89,10 @@ impl Error {
         Self::new(ErrorKind::Unavailable, "db/unavailable", message)
     }
 
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, "db/corrupt", message)
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, "db/internal", message)
     }

@@ -11,15 +11,16 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use super::databases::Opened;
 use super::errand::{Ground, Made};
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::event::{Event, EventKind, EventStatus};
 use super::family::{
     Family, Granted, SignedIn, dead, expires_ms, handed_out, holds_root, lifetime, over,
     seconds_until,
 };
 use super::fields::Fields;
-use super::folder::{Folder, Opened};
+use super::folder::Folder;
 use super::mint::issue;
 use super::person::{asserted, auths_of, is_disabled, set_to, user_of, username_of};
 use super::signin::canonical;
@@ -63,8 +64,10 @@ impl Folder {
         }
         let token = keys.read_refresh_token(refresh_token).map_err(|_| dead())?;
         let incarnation = token.incarnation();
-        let Ok(Opened { name, database }) = self.of_incarnation(incarnation) else {
-            return Err(dead());
+        let Opened { name, database } = match self.of_incarnation(incarnation) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(dead()),
+            Err(error) => return Err(error),
         };
         let next = token.generation().checked_add(1).ok_or_else(dead)?;
         let successor = keys.refresh_token(incarnation, &token.family(), next)?;

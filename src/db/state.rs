@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certified::Certified;
 use super::error::{Error, ErrorKind, LimitKind};
 use super::signed::Signed;
 use crate::base::limits::{
@@ -38,6 +39,8 @@ pub(super) enum Author {
     Bearer(Arc<Identity>),
     /// The auth of a command, and who signed it.
     Signer(Arc<Signed>),
+    /// The auth that a client certificate names.
+    Certified(Arc<Certified>),
 }
 
 /// Refuses a text that is longer than a request may be.
@@ -68,13 +71,14 @@ impl Author {
             Self::Auth(auth) => *auth,
             Self::Bearer(identity) => identity.subject,
             Self::Signer(signed) => signed.auth(),
+            Self::Certified(certified) => certified.auth(),
         }
     }
 
     /// Who signed for the author, if that is another.
     pub(super) fn authority(&self) -> Option<SubjectId> {
         match self {
-            Self::Auth(_) | Self::Bearer(_) => None,
+            Self::Auth(_) | Self::Bearer(_) | Self::Certified(_) => None,
             Self::Signer(signed) => signed.authority(),
         }
     }
@@ -92,6 +96,9 @@ impl Author {
     ) -> Result<(), Error> {
         if let Self::Signer(signed) = self {
             return signed.admit(facts, policy);
+        }
+        if let Self::Certified(certified) = self {
+            certified.admit(facts, policy)?;
         }
         let auth = self.auth();
         let refuse = |code, message| Err(Error::new(ErrorKind::Unauthenticated, code, message));

@@ -18,10 +18,12 @@ use axum::response::Response;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
+use super::certificate::Certificate;
 use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
+use super::people::{self, PeopleAction, source_of};
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
@@ -40,6 +42,8 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
+    /// On those who sign in.
+    People(PeopleAction),
 }
 
 /// Which paths, and so which headers.
@@ -51,10 +55,15 @@ pub(super) enum Family {
     Fdb,
 }
 
-/// Who asks, as far as the headers tell. Verified only in [`session`].
+/// Who asks, as far as the headers and the connection tell. Verified only in [`session`].
+#[derive(Clone)]
 enum Asker {
     Bearer(String),
-    Nobody { may_be_root: bool },
+    /// Whom the connection's certificate names. A token beside it is who asks.
+    Certified(Arc<Certificate>),
+    Nobody {
+        may_be_root: bool,
+    },
 }
 
 /// The path's names: network, database, action.
@@ -71,7 +80,7 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
-            _ => None,
+            _ => PeopleAction::named(name).map(Self::People),
         }
     }
 
@@ -84,6 +93,7 @@ impl Action {
             | Self::QueryWith => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
             Self::Transact | Self::Token | Self::Command => Length::Long,
+            Self::People(action) => action.length(),
         }
     }
 }
@@ -140,6 +150,9 @@ async fn respond(
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
+        Some(Action::People(action)) if action.needs_no_session(door, &request) => {
+            people::answer(door, action, database.clone(), request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -176,7 +189,10 @@ async fn answer(
     request: Request,
     started: Duration,
 ) -> Result<Answered, Refused> {
-    let may_be_bodiless = matches!(action, Action::NewKeys | Action::Stats);
+    let may_be_bodiless = matches!(
+        action,
+        Action::NewKeys | Action::Stats | Action::People(PeopleAction::Users)
+    );
     match *request.method() {
         Method::POST => {}
         Method::GET if may_be_bodiless => {}
@@ -191,6 +207,7 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
+    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
@@ -198,6 +215,7 @@ async fn answer(
         .run(action.length(), move || {
             // INVARIANT(body-first)
             let session = session(&within.folder, &asker, database.as_deref())?;
+            let session = session.sent_from(source);
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
                 .and_then(|text| {
@@ -237,10 +255,19 @@ fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
         Credential::Token(token) => Ok(Asker::Bearer(token)),
         Credential::Malformed => Err(Refusal::MalformedToken),
         Credential::None => {
+            if let Some(certificate) = parts.extensions.get::<Arc<Certificate>>() {
+                return Ok(Asker::Certified(Arc::clone(certificate)));
+            }
             let peer = parts.extensions.get::<Peer>();
             let may_be_root = door.mode == Mode::Open
                 && peer.is_some_and(|peer| {
-                    acts_as_root(peer.0, parts.version, &parts.uri, &parts.headers)
+                    acts_as_root(
+                        peer.0,
+                        door.scheme,
+                        parts.version,
+                        &parts.uri,
+                        &parts.headers,
+                    )
                 });
             Ok(Asker::Nobody { may_be_root })
         }
@@ -258,24 +285,27 @@ async fn refuse_early(
     match asker {
         Asker::Nobody { may_be_root: true } => Ok(()),
         Asker::Nobody { may_be_root: false } => {
-            let asked = door.work.run(Length::Short, move || folder.has_anonymous());
+            let database = database.map(str::to_owned);
+            let asked = door.work.run(Length::Short, move || {
+                folder.has_anonymous(database.as_deref())
+            });
             if asked.await?.map_err(Refusal::Db)? {
                 Ok(())
             } else {
                 Err(Refusal::NoToken)
             }
         }
-        Asker::Bearer(token) => {
+        Asker::Bearer(_) | Asker::Certified(_) => {
             let stranger_max = u64::try_from(STRANGER_BODY_BYTES_MAX).unwrap_or(u64::MAX);
             if body::told_length(&parts.headers).is_some_and(|told| told <= stranger_max) {
                 return Ok(());
             }
-            let token = token.clone();
+            let asker = asker.clone();
             let database = database.map(str::to_owned);
             let verified = door.work.run(Length::Short, move || {
-                folder.session(&token, database.as_deref()).map(drop)
+                session(&folder, &asker, database.as_deref()).map(drop)
             });
-            verified.await?.map_err(Refusal::Db)
+            verified.await?
         }
     }
 }
@@ -283,6 +313,9 @@ async fn refuse_early(
 fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
     match asker {
         Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+        Asker::Certified(certificate) => folder
+            .certificate_session(certificate.names(), database)
+            .map_err(Refusal::Db),
         Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
             // Set while the server runs in open mode, it is still the lesser right.
             Some(session) => Ok(session),
@@ -369,6 +402,7 @@ fn call(
                 ..Answered::default()
             })
         }
+        Action::People(action) => people::call(session, action, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

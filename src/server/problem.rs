@@ -123,7 +123,7 @@ impl Refusal {
             Self::NoToken => "this needs a token: send `Authorization: Bearer <token>`",
             Self::MalformedToken => "the `Authorization` header must be `Bearer <token>`, once",
             Self::UnexpectedToken => {
-                "a command carries its own proof: send it without an `Authorization` header"
+                "what is sent here carries its own proof: send it without an `Authorization` header"
             }
             Self::MalformedKey => "the `Idempotency-Key` header must be one ASCII text, once",
             Self::UnknownRoute => "there is nothing at this path",
@@ -165,9 +165,12 @@ impl Refusal {
         tell(CONTENT_TYPE, "application/problem+json");
         tell(CACHE_CONTROL, "no-store");
         if status == StatusCode::UNAUTHORIZED {
-            // A wrong signature says nothing of a token.
-            let is_no_token =
-                matches!(self, Self::NoToken) || self.code() == "db/invalid-signature";
+            // A wrong signature or certificate says nothing of a token.
+            let is_no_token = matches!(self, Self::NoToken)
+                || matches!(
+                    self.code(),
+                    "db/invalid-signature" | "db/invalid-certificate"
+                );
             let challenge = if is_no_token {
                 "Bearer realm=\"solon\""
             } else {

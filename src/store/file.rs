@@ -21,7 +21,8 @@ use super::error::Error;
 use super::key::{Reader, put_uint};
 use super::snapshot::Snapshot;
 use super::table::{
-    FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST, TRAIL,
+    ABOUT, FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST,
+    TRAIL,
 };
 use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::{Head, Incarnation};
@@ -33,6 +34,8 @@ pub struct Store {
     failure: Failure,
     /// Where the file is, if it is one.
     path: Option<PathBuf>,
+    /// Bytes of pages that it keeps in memory; a file that is written anew keeps as many.
+    cache_bytes: usize,
     newest: Mutex<Snapshot>,
     writer: Mutex<Writer>,
 }
@@ -41,6 +44,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Writer {
     head: Head,
+    /// How many commits there were since the store was opened.
+    commits: u64,
     poison: Option<String>,
 }
 
@@ -58,8 +63,20 @@ impl Store {
     /// # Errors
     /// `Exists` if the file holds a database, `NotOurs` if it holds anything else, `InUse`, `Unavailable`.
     pub fn create(path: impl AsRef<Path>, incarnation: Incarnation) -> Result<Self, Error> {
+        Self::create_sized(path, incarnation, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_sized(
+        path: impl AsRef<Path>,
+        incarnation: Incarnation,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         let path = path.as_ref();
-        let mut store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
+        let mut store = Self::make(file(path, Missing::Created)?, incarnation, cache_bytes)?;
         sync_name(path)?;
         store.path = Some(path.canonicalize()?);
         Ok(store)
@@ -70,6 +87,14 @@ impl Store {
     /// # Errors
     /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
     pub fn open_as_it_is(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_as_it_is_sized(path, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    pub(super) fn open_as_it_is_sized(
+        path: impl AsRef<Path>,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         // Through a link, so that the file that is written anew takes the place of the right one.
         let path = path.as_ref().canonicalize()?;
         let file = open_file(&path, Missing::Refused)?;
@@ -77,7 +102,9 @@ impl Store {
         if opened.len() == 0 {
             return Err(Error::NotOurs);
         }
-        let mut store = Self::open_on(FileBackend::new(file)?)?;
+        let failure = Failure::default();
+        let database = database(FileBackend::new(file)?, &failure, cache_bytes)?;
+        let mut store = Self::of(database, failure, cache_bytes)?;
         // Who had it open may have written it anew between our opening and our locking it.
         if !is_still(&path, &opened)? {
             return Err(Error::InUse);
@@ -91,8 +118,16 @@ impl Store {
         backend: impl StorageBackend,
         incarnation: Incarnation,
     ) -> Result<Self, Error> {
+        Self::make(backend, incarnation, STORE_CACHE_BYTES_MAX)
+    }
+
+    fn make(
+        backend: impl StorageBackend,
+        incarnation: Incarnation,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         let failure = Failure::default();
-        let database = database(backend, &failure)?;
+        let database = database(backend, &failure, cache_bytes)?;
         // A file without tables is one whose creation was cut short.
         let transaction = database.begin_read()?;
         if transaction.list_tables()?.next().is_some() {
@@ -100,7 +135,7 @@ impl Store {
         }
         drop(transaction);
         let transaction = begin(&database)?;
-        for table in [FWD, POST, OPST, HFWD, HREV, LOG, TRAIL, MARKS] {
+        for table in [FWD, POST, OPST, HFWD, HREV, LOG, TRAIL, ABOUT, MARKS] {
             transaction.open_table(table)?;
         }
         let mut format = Vec::new();
@@ -110,17 +145,17 @@ impl Store {
         meta.insert(META_INCARNATION, incarnation.0.as_slice())?;
         drop(meta);
         transaction.commit()?;
-        Self::of(database, failure)
+        Self::of(database, failure, cache_bytes)
     }
 
     /// [`Store::open_as_it_is`] on something that is not a file.
     pub fn open_on(backend: impl StorageBackend) -> Result<Self, Error> {
         let failure = Failure::default();
-        let database = database(backend, &failure)?;
-        Self::of(database, failure)
+        let database = database(backend, &failure, STORE_CACHE_BYTES_MAX)?;
+        Self::of(database, failure, STORE_CACHE_BYTES_MAX)
     }
 
-    fn of(database: Database, failure: Failure) -> Result<Self, Error> {
+    fn of(database: Database, failure: Failure, cache_bytes: usize) -> Result<Self, Error> {
         if let Some(why) = failure.why() {
             return Err(Error::unavailable(why));
         }
@@ -128,6 +163,7 @@ impl Store {
         let newest = Snapshot::new(&database.begin_read()?)?;
         let writer = Writer {
             head: newest.head(),
+            commits: 0,
             poison: None,
         };
         Ok(Self {
@@ -135,6 +171,7 @@ impl Store {
             database,
             failure,
             path: None,
+            cache_bytes,
             newest: Mutex::new(newest),
             writer: Mutex::new(writer),
         })
@@ -171,18 +208,32 @@ impl Store {
         self.path.as_deref()
     }
 
-    /// Does what puts `new` in this store's place, and takes nothing more if that is done.
+    pub(super) const fn cache_bytes(&self) -> usize {
+        self.cache_bytes
+    }
+
+    /// How many commits there were since it was opened.
+    pub(super) fn commits(&self) -> u64 {
+        lock(&self.writer).commits
+    }
+
+    /// Does what puts `new` in this store's place, and takes nothing more if that is done. `new` was made after the
+    /// commit of this number.
     pub(super) fn give_way(
         &self,
         new: &Self,
+        commits: u64,
         take_place: impl FnOnce() -> std::io::Result<()>,
     ) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         if let Some(why) = &writer.poison {
             return Err(Error::unavailable(why.clone()));
         }
-        if writer.head != new.head() {
-            return Err(Error::unavailable("a block came while it was written anew"));
+        // What is kept beside the ledger tells of no block.
+        if writer.head != new.head() || writer.commits != commits {
+            return Err(Error::unavailable(
+                "a commit came while it was written anew",
+            ));
         }
         take_place()?;
         writer.poison = Some("the file was written anew, and this is the old one".to_owned());
@@ -217,6 +268,7 @@ impl Store {
             return Err(Error::unavailable(why.clone()));
         }
         let head = follow(writer.head, blocks)?;
+        aside.check()?;
         if blocks.is_empty() && aside.is_empty() {
             return Ok(());
         }
@@ -245,6 +297,7 @@ impl Store {
         match self.commit(blocks, aside) {
             Ok(newest) => {
                 writer.head = head;
+                writer.commits = writer.commits.saturating_add(1);
                 *lock(&self.newest) = newest;
                 Ok(())
             }
@@ -297,9 +350,13 @@ fn lock<L>(mutex: &Mutex<L>) -> MutexGuard<'_, L> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn database(backend: impl StorageBackend, failure: &Failure) -> Result<Database, Error> {
+fn database(
+    backend: impl StorageBackend,
+    failure: &Failure,
+    cache_bytes: usize,
+) -> Result<Database, Error> {
     let mut builder = Builder::new();
-    builder.set_cache_size(STORE_CACHE_BYTES_MAX);
+    builder.set_cache_size(cache_bytes.min(STORE_CACHE_BYTES_MAX));
     Ok(builder.create_with_backend(Latched::new(backend, failure.clone()))?)
 }
 

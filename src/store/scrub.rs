@@ -1,7 +1,7 @@
 //! Writing the file anew, so that nothing of what was erased is left on its free pages.
 //!
-//! redb does not clear a page that it frees. So the whole file is made again from the log, beside the old one, and
-//! takes its name.
+//! redb does not clear a page that it frees. So the whole file is made again from the log, with what is kept beside
+//! the ledger, under another name, and takes the name of the old one.
 //!
 //! 1. Before the rename the old file is whole and marked as due; after it the new one is. A crash leaves one of the
 //!    two, and perhaps a file beside it, which is removed when the store is opened.
@@ -16,6 +16,7 @@ use super::error::Error;
 use super::file::Store;
 use super::key::Reader;
 use super::table::META_SCRUB;
+use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::T;
 
 impl Store {
@@ -26,7 +27,15 @@ impl Store {
     /// # Errors
     /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let store = Self::open_as_it_is(path)?;
+        Self::open_sized(path, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_sized(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Self, Error> {
+        let store = Self::open_as_it_is_sized(path, cache_bytes)?;
         if let Some(path) = store.path() {
             remove(&beside(path))?;
         }
@@ -62,10 +71,11 @@ impl Store {
             return Ok(None);
         };
         self.can_append()?;
+        let commits = self.commits();
         let beside = beside(path);
         let made = self.write_beside(path, &beside);
         let renamed = made.and_then(|new| {
-            self.give_way(&new, || fs::rename(&beside, path))?;
+            self.give_way(&new, commits, || fs::rename(&beside, path))?;
             Ok(new)
         });
         match renamed {
@@ -79,7 +89,7 @@ impl Store {
 
     fn write_beside(&self, path: &Path, beside: &Path) -> Result<Self, Error> {
         remove(beside)?;
-        let new = Self::create(beside, self.incarnation())?;
+        let new = Self::create_sized(beside, self.incarnation(), self.cache_bytes())?;
         fs::set_permissions(beside, fs::metadata(path)?.permissions())?;
         let new = Self::rebuild(self, new)?;
         if new.head() == self.head() {

@@ -20,10 +20,14 @@
 //! Beside tokens stand the keys that sign commands, [`CommandKey`], and what verifies them, [`SignerKey`]: those are
 //! of whoever holds them, and no key of the folder.
 //!
+//! A client certificate proves names, [`CertificateName`]; that it is good is verified where TLS is spoken.
+//!
 //! The path: [`Keys::load_or_create`] at start, [`Keys::sign`] for a mint, [`Verifier::verify`] for each request.
 
 mod account;
 mod cache;
+mod certificate;
+mod claimed;
 mod claims;
 mod command_key;
 mod error;
@@ -37,6 +41,8 @@ mod provider;
 mod signer;
 mod verifier;
 
+pub use certificate::CertificateName;
+pub use claimed::claimed_audience;
 pub use claims::{Expected, Grant, Identity, TokenId};
 pub use command_key::CommandKey;
 pub use error::Error;

@@ -5,6 +5,7 @@
 
 mod about;
 mod new_keys;
+mod people;
 mod problem;
 mod receipt;
 mod stats;
@@ -13,6 +14,7 @@ mod verified;
 
 pub use about::{Health, Status, Version};
 pub use new_keys::NewKeys;
+pub use people::{Banner, Named, Person, ResetToken, SignedIn};
 pub use problem::Problem;
 pub use receipt::Receipt;
 pub use stats::Stats;

@@ -389,7 +389,6 @@ fn a_transaction_that_panics_while_it_is_judged_harms_itself_alone() {
         Store::create_on(redb::backends::InMemoryBackend::new(), Incarnation([7; 16])).unwrap();
     let options = Options {
         clock: Arc::clone(&clock) as _,
-        issuer: None,
         ..Options::default()
     };
     let db = Database::start(store, &options).unwrap();

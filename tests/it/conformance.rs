@@ -307,7 +307,6 @@ impl World {
         let clock = Arc::new(ManualClock::at(START_MS));
         let options = Options {
             clock: Arc::clone(&clock) as _,
-            issuer: None,
             ..Options::default()
         };
         Self {

@@ -46,7 +46,6 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
             clock: Arc::new(ManualClock::at(START_MS)),
-            issuer: None,
             ..Options::default()
         };
         let world = Self {

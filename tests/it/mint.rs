@@ -24,7 +24,6 @@ impl Data {
         let clock = Arc::new(ManualClock::at(START_MS));
         let options = Options {
             clock: Arc::clone(&clock) as _,
-            issuer: None,
             ..Options::default()
         };
         let folder = Folder::open(dir.path(), &options).unwrap();
@@ -385,7 +384,6 @@ fn a_root_token_is_made_from_the_keys_alone_while_the_folder_is_open() {
     let data = Data::new();
     let options = Options {
         clock: Arc::clone(&data.clock) as _,
-        issuer: None,
         ..Options::default()
     };
     let make =

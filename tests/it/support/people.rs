@@ -85,7 +85,7 @@ impl People {
 fn options(clock: &Arc<ManualClock>) -> Options {
     Options {
         clock: Arc::clone(clock) as _,
-        issuer: None,
         password_cost: CHEAP,
+        ..Options::default()
     }
 }

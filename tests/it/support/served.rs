@@ -31,6 +31,7 @@ pub fn config(mode: Mode) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         mode,
         insecure_plain_http: false,
+        tls: None,
         clock: Arc::new(SystemClock::new()),
     }
 }
