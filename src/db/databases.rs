@@ -273,7 +273,9 @@ impl Databases {
             let why = format!("the file of the database `{}` is another's", entry.name);
             return Err(Error::corrupt(why));
         }
-        Database::start(store, &options)
+        let database = Database::start(store, &options)?;
+        database.share_people(&self.people);
+        Ok(database)
     }
 
     /// Whether the file in a place is of this life. It must be open nowhere.
