@@ -48,10 +48,10 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The `iss` of tokens, in place of the id that is made with the keys.
     pub issuer: Option<String>,
-    /// What the record of a new password costs to make and to check.
-    pub password_cost: PasswordCost,
     /// Bytes of pages that are kept in memory at most, in a folder for all its databases together.
     pub cache_bytes: usize,
+    /// What the record of a new password costs to make and to check.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for Options {
@@ -59,8 +59,8 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
-            password_cost: PasswordCost::default(),
             cache_bytes: STORE_CACHE_BYTES_MAX,
+            password_cost: PasswordCost::default(),
         }
     }
 }

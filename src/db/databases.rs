@@ -38,7 +38,6 @@ pub(super) struct Opened {
 pub(super) struct Databases {
     dir: DataDir,
     options: Options,
-    /// Of those who sign in, whichever the database: what is closed forgets nobody who is locked out.
     people: Arc<People>,
     slots: Mutex<Slots>,
     clock: AtomicU64,
@@ -248,7 +247,6 @@ impl Databases {
         let opened = self.open_file(entry);
         match opened {
             Ok(database) => {
-                database.share_people(&self.people);
                 *held = Held::Open(database.clone());
                 Ok(database)
             }

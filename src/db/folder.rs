@@ -22,6 +22,7 @@ use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
 use super::mint::issue;
 use super::people::People;
+use super::program::Program;
 use super::root_token::sign;
 use super::session::{Session, wrong_database};
 use super::settle::{Settling, furnish};
@@ -77,16 +78,15 @@ impl Folder {
             Some(issuer) => keys.with_issuer(issuer)?,
             None => keys,
         };
+        let people = Arc::new(People::new(
+            Arc::clone(&options.clock),
+            options.password_cost,
+        ));
         let default = fixed(&dir, &DatabaseName::of_default(), options)?;
         default.database.share_people(&people);
         let master = fixed(&dir, &DatabaseName::of_master(), options)?;
         master.database.share_people(&people);
         furnish(&master.database, default.database.incarnation())?;
-        let clock = Arc::clone(&options.clock);
-        let people = Arc::new(People::new(clock, options.password_cost));
-        for fixed in [&default, &master] {
-            fixed.database.share_people(&people);
-        }
         let databases = Databases::new(dir.clone(), options.clone(), Arc::clone(&people));
         let settling = Settling {
             dir: &dir,
@@ -216,6 +216,9 @@ impl Folder {
         database: Option<&str>,
         source: Source,
     ) -> Result<Session, Error> {
+        if ApiToken::is(token) {
+            return self.program_session(token, database, source);
+        }
         let Inner {
             tokens, default, ..
         } = &*self.inner;

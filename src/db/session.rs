@@ -56,6 +56,18 @@ impl Session {
         })
     }
 
+    /// The same; that its token was used is noted.
+    pub(super) fn used(self) -> Self {
+        if let Some(id) = &self.record {
+            let last = Use {
+                at_ms: self.database.clock().now_ms(),
+                address: self.source.address,
+            };
+            self.database.uses().note(id, last);
+        }
+        self
+    }
+
     /// The same, of a request that comes from there.
     #[must_use]
     pub fn sent_from(self, source: Source) -> Self {
@@ -75,14 +87,14 @@ impl Session {
         &self.author
     }
 
-    /// The state at which the bearer was admitted.
-    pub(super) fn state(&self) -> &Arc<State> {
-        &self.state
-    }
-
     /// Where the request comes from.
     pub(super) fn source(&self) -> Source {
         self.source
+    }
+
+    /// The state at which the bearer was admitted.
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
     }
 
     /// The auth that asks.
