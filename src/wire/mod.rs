@@ -4,11 +4,13 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod instant;
 mod new_keys;
 mod problem;
 mod receipt;
 mod stats;
 mod token;
+mod tokens;
 mod verified;
 
 pub use about::{Health, Status, Version};
@@ -17,4 +19,5 @@ pub use problem::Problem;
 pub use receipt::Receipt;
 pub use stats::Stats;
 pub use token::Token;
+pub use tokens::{ListedToken, Revoked, WhoAmI};
 pub use verified::Verified;

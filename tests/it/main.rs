@@ -1,5 +1,6 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
@@ -28,6 +29,7 @@
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -35,6 +37,7 @@
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
+mod api_tokens;
 mod attack;
 mod attack_changes;
 mod attack_writes;
@@ -68,6 +71,7 @@ mod noise;
 mod oracle;
 mod races;
 mod renames;
+mod revoke;
 mod stats;
 mod support;
 mod threads;

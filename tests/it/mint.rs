@@ -4,74 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use solon::base::ManualClock;
-use solon::db::{ErrorKind, Folder, Minted, Options};
+use solon::db::{ErrorKind, Minted, Options};
 
-use crate::support::{START_MS, deny, rule};
+use crate::support::{Data, START_MS, ask, deny, rule};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-/// A data folder with a driven clock.
-struct Data {
-    folder: Folder,
-    clock: Arc<ManualClock>,
-    dir: tempfile::TempDir,
-}
-
-impl Data {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(START_MS));
-        let options = Options {
-            clock: Arc::clone(&clock) as _,
-            ..Options::default()
-        };
-        let folder = Folder::open(dir.path(), &options).unwrap();
-        Self { folder, clock, dir }
-    }
-
-    fn root(&self, items: &Value) {
-        self.folder
-            .database()
-            .transact(&items.to_string())
-            .unwrap_or_else(|error| panic!("{error}: {items}"));
-    }
-
-    fn auth(&self, id: &str, rules: &[Value]) {
-        self.root(&json!([{"_id": "_auth", "id": id, "roles": [{"_id": "_role", "id": format!("{id}-role"), "rules": rules}]}]));
-    }
-
-    /// Mints as root for an auth.
-    fn token(&self, id: &str, seconds: Option<u64>) -> String {
-        self.mint(&self.folder.root_token(3_599).unwrap(), &ask(id, seconds))
-            .unwrap()
-            .token
-    }
-
-    fn mint(&self, token: &str, body: &Value) -> Result<Minted, (ErrorKind, &'static str)> {
-        let session = self
-            .folder
-            .session(token, None)
-            .map_err(|error| (error.kind(), error.code()))?;
-        session
-            .token(&body.to_string())
-            .map_err(|error| (error.kind(), error.code()))
-    }
-
-    fn code(&self, token: &str) -> Option<&'static str> {
-        self.folder.session(token, None).err().map(|error| {
-            assert_eq!(error.kind(), ErrorKind::Unauthenticated);
-            error.code()
-        })
-    }
-}
-
-fn ask(id: &str, seconds: Option<u64>) -> Value {
-    match seconds {
-        Some(seconds) => json!({"auth": ["_auth/id", id], "expireSeconds": seconds}),
-        None => json!({"auth": ["_auth/id", id]}),
-    }
-}
 
 fn sees_auths() -> Value {
     rule("see", "_auth", &["_auth/id"], "true", &["query"])
