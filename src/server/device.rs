@@ -26,14 +26,15 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::devices::{Codes, Full, Poll, Shown, user_code};
-use super::door::{Door, Peer};
+use super::door::Door;
 use super::form::{Form, Shape, shape};
 use super::open::{is_same_origin, only_host};
 use super::page;
+use super::people::source_of;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
-use crate::base::limits::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS_MAX, STRANGER_BODY_BYTES_MAX};
+use crate::base::limits::{DEVICE_INTERVAL_SECONDS, DEVICE_SECONDS_MAX};
 use crate::db::{ErrorKind, Folder, SignIn, SignedIn, Source, UserName};
 
 /// The one client that may ask.
@@ -124,9 +125,9 @@ pub(super) async fn authorize(State(door): State<Arc<Door>>, request: Request) -
     };
     let hash = hash_of(&codes.device_code);
     let now = door.clock.elapsed();
-    if let Err(Full::TooMany) = door
-        .devices
-        .begin(&codes, hash, source(&parts), database, now)
+    if let Err(Full::TooMany) =
+        door.devices
+            .begin(&codes, hash, source_of(&parts.extensions), database, now)
     {
         return Wrong::Busy.into_response();
     }
@@ -153,7 +154,7 @@ pub(super) async fn token(State(door): State<Arc<Door>>, request: Request) -> Re
         Ok(taken) => taken,
         Err(response) => return response,
     };
-    let from = source(&parts);
+    let from = source_of(&parts.extensions);
     match form.field("grant_type") {
         None => Wrong::Request("`grant_type` is missing").into_response(),
         Some(DEVICE_CODE) => {
@@ -203,7 +204,7 @@ pub(super) async fn page(State(door): State<Arc<Door>>, request: Request) -> Res
             let (parts, _) = request.into_parts();
             let form = Form::parse(parts.uri.query().unwrap_or_default());
             match form.as_ref().and_then(|form| form.field("user_code")) {
-                Some(code) => show(&door, code, source(&parts)).await,
+                Some(code) => show(&door, code, source_of(&parts.extensions)).await,
                 None => page::ask_code(StatusCode::OK, None),
             }
         }
@@ -242,7 +243,7 @@ async fn decide(door: &Arc<Door>, request: Request) -> Response {
         Ok(None) => return page::ask_code(StatusCode::BAD_REQUEST, Some("Please try again.")),
         Err(refusal) => return refuse(refusal, &parts),
     };
-    let from = source(&parts);
+    let from = source_of(&parts.extensions);
     let code = form.field("user_code").unwrap_or_default();
     let shown = match door.devices.show(code, from, door.clock.elapsed()) {
         Ok(Some(shown)) => shown,
@@ -383,11 +384,6 @@ fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     response
-}
-
-pub(super) fn source(parts: &Parts) -> Source {
-    let peer = parts.extensions.get::<Peer>();
-    peer.map_or(Source::default(), |peer| Source::from(peer.0.ip()))
 }
 
 fn hash_of(code: &str) -> String {

@@ -5,6 +5,7 @@
 //! `work.rs`.
 
 mod about;
+mod accounts;
 mod act;
 mod activity;
 mod answered;
@@ -18,16 +19,20 @@ mod devices;
 mod door;
 mod error;
 mod form;
+mod handshake;
+mod jwks;
 mod logs;
 mod observe;
 mod open;
 mod page;
 mod patience;
+mod people;
 mod problem;
 mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod tokens;
 mod weka;
 mod work;
 

@@ -29,9 +29,9 @@ use serde_json::{Value, json};
 
 use super::bearer::{Credential, credential};
 use super::body;
-use super::device::source;
 use super::door::Door;
 use super::form::{Form, Shape, shape};
+use super::people::source_of;
 use super::problem::{Refusal, status};
 use super::work::Length;
 use crate::base::limits::{ACCESS_TOKEN_SECONDS, FORM_BYTES_MAX, REFRESH_SECONDS_MAX};
@@ -58,7 +58,10 @@ impl Wrong {
     fn method(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "the path knows other methods")
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the path knows other methods",
+            )
         }
     }
 
@@ -166,7 +169,7 @@ async fn sign_in(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
             }
         }
     };
-    let from = source(&parts);
+    let from = source_of(&parts.extensions);
     let folder = door.folder.clone();
     let signed_in = door
         .work
@@ -195,10 +198,13 @@ async fn refreshed(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
     let Refresh { refresh_token } = match text {
         Text::Json(text) => serde_json::from_str(&text).map_err(|_| malformed())?,
         Text::Form(form) => Refresh {
-            refresh_token: form.field("refresh_token").ok_or_else(malformed)?.to_owned(),
+            refresh_token: form
+                .field("refresh_token")
+                .ok_or_else(malformed)?
+                .to_owned(),
         },
     };
-    let (folder, from) = (door.folder.clone(), source(&parts));
+    let (folder, from) = (door.folder.clone(), source_of(&parts.extensions));
     let signed_in = door
         .work
         .run(Length::Long, move || folder.refresh(&refresh_token, from))
@@ -303,7 +309,11 @@ async fn ask(
     told: impl FnOnce(&Session) -> Result<Value, Wrong> + Send + 'static,
 ) -> Result<Value, Wrong> {
     if request.method() != method {
-        return Err(Wrong::method(if method == Method::GET { "GET" } else { "DELETE" }));
+        return Err(Wrong::method(if method == Method::GET {
+            "GET"
+        } else {
+            "DELETE"
+        }));
     }
     let (parts, body) = request.into_parts();
     let Credential::Token(token) = credential(&parts.headers) else {
@@ -311,7 +321,7 @@ async fn ask(
     };
     // Judged once the whole body is there, as everywhere; there is nothing to read in it.
     body::read(&parts.headers, body, FORM_BYTES_MAX).await?;
-    let (folder, from) = (door.folder.clone(), source(&parts));
+    let (folder, from) = (door.folder.clone(), source_of(&parts.extensions));
     door.work
         .run(length, move || {
             let session = folder
