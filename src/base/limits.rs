@@ -127,6 +127,28 @@ pub const DATABASE_NAME_BYTES_MAX: usize = 100;
 /// How long a database that was deleted can be restored, seconds: whoever misses it does so within the day.
 pub const DATABASE_UNDO_SECONDS: u64 = 86_400;
 
+/// A row of the audit trail, bytes: ids, an address and a code have three hundred.
+pub const EVENT_BYTES_MAX: usize = 1_024;
+
+/// Rows of the audit trail in one answer.
+pub const LOG_ROWS_MAX: usize = 1_000;
+
+/// Rows of the audit trail in one answer, if the request names no number.
+pub const LOG_ROWS_DEFAULT: usize = 100;
+
+/// Rows of the audit trail that one request looks at, for those that have a status: about a second's work.
+pub const LOG_ROWS_SCANNED_MAX: u64 = 1_000_000;
+
+/// Rows of the audit trail that are taken away in one disk transaction: others wait for it.
+pub const LOG_ROWS_PRUNED_MAX: u64 = 20_000;
+
+/// Denials that are told apart in one minute, by auth and code: a few megabytes. Of those past it the code is told.
+pub const DENIALS_MAX: usize = 4_096;
+
+/// How long denials of one auth and code are counted before they are written, seconds: then a flood of them costs one
+/// row in that time.
+pub const DENIAL_SECONDS: u64 = 60;
+
 /// How long an idempotency key is kept, seconds: a client that repeats a request does so within the day.
 pub const IDEMPOTENCY_SECONDS_MAX: u64 = 86_400;
 
@@ -215,6 +237,55 @@ pub const PASSWORD_HASH_BYTES_MIN: usize = 16;
 /// The hash in the record of a password, bytes: the longest that programs write by default.
 pub const PASSWORD_HASH_BYTES_MAX: usize = 64;
 
+/// The life of an access token that nobody asked another of, seconds: a right that is taken away is gone at once, and a
+/// token that is stolen soon.
+pub const ACCESS_TOKEN_SECONDS: u64 = 300;
+
+/// How long a sign-in lasts without being used, seconds: who is away for two weeks signs in anew.
+pub const REFRESH_SECONDS_MAX: u64 = 14 * 86_400;
+
+/// How long a sign-in lasts in all, seconds: a year.
+pub const FAMILY_SECONDS_MAX: u64 = 365 * 86_400;
+
+/// How long a refresh token that was used gives the same successor again, seconds: a client that lost the answer asks
+/// again within this.
+pub const REFRESH_GRACE_SECONDS_MAX: u64 = 30;
+
+/// The life of a token that resets a password, seconds: time to read a message.
+pub const RESET_TOKEN_SECONDS_MAX: u64 = 1_800;
+
+/// Auths of one user whose passwords one sign-in is compared with: each costs as much as a sign-in.
+pub const SIGN_IN_AUTHS_MAX: usize = 4;
+
+/// Requests that wait for a password to be checked; more are told to come back. They take turns that others want, so
+/// it is a quarter of those.
+pub const PASSWORD_WAITERS_MAX: usize = 64;
+
+/// How long a request waits for a password to be checked, seconds; then it is told to come back.
+pub const PASSWORD_WAIT_SECONDS_MAX: u64 = 5;
+
+/// Failed sign-ins of one name from one source; then that source is locked out. A person who mistypes needs three.
+pub const LOCKOUT_FAILURES_MAX: usize = 5;
+
+/// How long a source is locked out of a name, seconds: 3,600 guesses a day at the most.
+pub const LOCKOUT_SECONDS: u64 = 120;
+
+/// Failed sign-ins of one name from all sources; then its sign-ins are slowed down.
+pub const SLOW_DOWN_FAILURES_MAX: usize = 20;
+
+/// The time between two tries of a name that is slowed down, seconds: who is not known yet still gets in, with patience.
+pub const SLOW_DOWN_SECONDS: u64 = 10;
+
+/// How long a failed sign-in counts, seconds: longer than a lock-out lasts, so that waiting gains nothing on it.
+pub const SIGN_IN_FAILURE_SECONDS_MAX: u64 = 600;
+
+/// How long a source that signed in is exempt from the slow-down of that name, seconds: as long as its sign-in lasts.
+pub const SIGN_IN_TRUST_SECONDS_MAX: u64 = REFRESH_SECONDS_MAX;
+
+/// Names and sources whose sign-ins are remembered: about 200 bytes each. To lock out as many within the time that a
+/// lock-out lasts takes more checks of passwords than a machine can do.
+pub const LOCKOUTS_MAX: usize = 16_384;
+
 /// Tokens that are remembered as verified.
 pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 
@@ -301,6 +372,28 @@ pub const CONNECTION_LOOK_SECONDS: u64 = 5;
 /// How long a stop waits for what was accepted, seconds.
 pub const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
+/// How long the command line waits for a connection, seconds.
+pub const CLIENT_CONNECT_SECONDS_MAX: u64 = 10;
+
+/// How long the command line waits for an answer, seconds: longer than a server lets a request wait and work.
+pub const CLIENT_SECONDS_MAX: u64 = 60;
+
+/// An answer that the command line takes in, bytes: a thousand rows of a list, and room.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A file of certificates that the command line reads, bytes: those of all public authorities have about 250,000.
+pub const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
+
+/// A token file, bytes: two tokens, and what stands beside them.
+pub const TOKEN_FILE_BYTES_MAX: usize = 32 * 1024;
+
+/// An access token is renewed by the command line this long before its end, seconds: a request with it, and what
+/// the clocks differ by.
+pub const TOKEN_RENEWED_BEFORE_SECONDS: u64 = 30;
+
+/// What is read of a password on standard input, bytes: one byte more than the longest, and its line's end.
+pub const PASSWORD_INPUT_BYTES_MAX: usize = 4 * 1024;
+
 /// The highest collection id: keeps subject ids below 2^53, where every JSON reader is exact.
 pub const COLLECTION_ID_MAX: u16 = 511;
 
@@ -327,7 +420,11 @@ const _: () = {
     assert!(TLS_HANDSHAKE_SECONDS_MAX <= SHUTDOWN_SECONDS_MAX);
     // Who asks nothing is ended before its second ping.
     assert!(HTTP2_PING_SECONDS + HTTP2_PING_SECONDS_MAX < HEAD_SECONDS_MAX);
+    assert!(PASSWORD_WAITERS_MAX * 4 <= CONCURRENT_REQUESTS_MAX);
+    assert!(LOCKOUT_SECONDS < SIGN_IN_FAILURE_SECONDS_MAX);
+    assert!(ACCESS_TOKEN_SECONDS <= UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
+    assert!(CLIENT_SECONDS_MAX > REQUEST_SECONDS_MAX + REQUEST_WAIT_SECONDS_MAX);
 };

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::login::{LoginArguments, LogoutArguments};
+use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
 
 /// The command line.
@@ -30,6 +32,12 @@ pub(super) enum Command {
     Export(ExportArguments),
     /// Import items and transactions from a file, and go on where an import of it was stopped
     Import(ImportArguments),
+    /// Sign in with a password, and keep the tokens in the token file
+    Login(LoginArguments),
+    /// End the sign-in at the server, and take the token file away
+    Logout(LogoutArguments),
+    /// Tell who the token's bearer is
+    Whoami(CallerArguments),
     /// Make tokens
     Token {
         #[command(subcommand)]

@@ -3,18 +3,28 @@
 //! What was asked for goes to standard output, all else to standard error. Knows how nothing is done.
 
 mod arguments;
+mod caller;
+mod client_tls;
 mod demo;
 mod error;
 mod exit;
 mod export;
+mod host;
 mod import;
 mod keys;
+mod login;
 mod progress;
+mod remote;
+mod remote_arguments;
 mod run;
 mod seconds;
+mod secret;
 mod serve;
+mod shown;
 mod signing_keys;
 mod token;
+mod token_file;
+mod typed;
 mod verify;
 
 pub use run::run;

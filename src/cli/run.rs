@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{export, import, keys, serve, signing_keys, token, verify};
+use super::{export, import, keys, login, serve, signing_keys, token, verify};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -31,6 +31,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Export(arguments) => export::export(&arguments),
         Command::Import(arguments) => import::import(&arguments),
+        Command::Login(arguments) => login::login(&arguments),
+        Command::Logout(arguments) => login::logout(&arguments),
+        Command::Whoami(arguments) => login::whoami(&arguments),
         Command::Token {
             command: TokenCommand::Root(arguments),
         } => token::root(&arguments),

@@ -32,6 +32,7 @@ fn show(out: &mut impl io::Write, verified: &Verified) -> io::Result<()> {
         blocks,
         flakes,
         erased,
+        trail,
         head,
         kept,
     } = verified;
@@ -39,6 +40,7 @@ fn show(out: &mut impl io::Write, verified: &Verified) -> io::Result<()> {
     writeln!(out, "blocks: {blocks}")?;
     writeln!(out, "flakes: {flakes}")?;
     writeln!(out, "erased: {erased}")?;
+    writeln!(out, "events: {trail}")?;
     writeln!(out, "head: {}", head.hash)?;
     if let Some(t) = kept {
         writeln!(out, "The hash that was given is that of block {}.", t.0)?;

@@ -1,8 +1,9 @@
 //! One database: one file, one writer, any number of readers.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -11,16 +12,21 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{Receipt, Tempid};
 use super::auth_name::AuthName;
 use super::command::{Command, misdirected};
+use super::denials::Denials;
 use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
+use super::event::Event;
 use super::mint;
 use super::once::{Once, tempids_of};
+use super::people::People;
 use super::signed::Signed;
+use super::source::Source;
 use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
+use super::trail::{check_rows, newest_ms};
 use super::view::View;
-use super::writer::{Done, Job, Transaction, Work, Writer, random};
+use super::writer::{Done, Job, Told, Transaction, Work, Writer, random};
 use crate::base::limits::{STORE_CACHE_BYTES_MAX, WRITER_QUEUE_MAX};
 use crate::base::{Clock, SystemClock};
 use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
@@ -32,6 +38,7 @@ use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
+use crate::token::PasswordCost;
 use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
@@ -43,6 +50,8 @@ pub struct Options {
     pub issuer: Option<String>,
     /// Bytes of pages that are kept in memory at most, in a folder for all its databases together.
     pub cache_bytes: usize,
+    /// What the record of a new password costs to make and to check.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for Options {
@@ -51,6 +60,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
             cache_bytes: STORE_CACHE_BYTES_MAX,
+            password_cost: PasswordCost::default(),
         }
     }
 }
@@ -78,7 +88,11 @@ pub struct Database {
 struct Inner {
     state: Arc<ArcSwap<State>>,
     counted: Counted,
+    denials: Denials,
     clock: Arc<dyn Clock>,
+    password_cost: PasswordCost,
+    /// Those of its folder, or its own.
+    people: OnceLock<Arc<People>>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -134,6 +148,7 @@ impl Database {
         }
         let store = Arc::new(store);
         let snapshot = store.snapshot()?;
+        let told_ms = Cell::new(newest_ms(&snapshot)?);
         let schema = Arc::new(Schema::load(&snapshot)?);
         let policy = Arc::new(Policy::new(schema));
         let state = Arc::new(ArcSwap::from_pointee(State {
@@ -146,6 +161,7 @@ impl Database {
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
+            told_ms,
         };
         let writer = std::thread::Builder::new()
             .name("solon-writer".to_owned())
@@ -154,8 +170,11 @@ impl Database {
         Ok(Self {
             inner: Arc::new(Inner {
                 counted: Counted::default(),
+                denials: Denials::default(),
                 state,
                 clock: Arc::clone(&options.clock),
+                password_cost: options.password_cost,
+                people: OnceLock::new(),
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
             }),
@@ -190,7 +209,12 @@ impl Database {
         text: &str,
     ) -> Result<Receipt, Error> {
         let auth = self.auth(auth)?;
-        self.transact_under(Author::Auth(auth), Some(Once::client(key)?), text)
+        self.transact_under(
+            Author::Auth(auth),
+            Some(Once::client(key)?),
+            text,
+            Source::default(),
+        )
     }
 
     /// Makes the transaction of a signed command, with the permissions of the auth that it names.
@@ -210,7 +234,7 @@ impl Database {
         let state = self.state();
         let signed = Signed::verify(&command, &state.snapshot, &state.policy)?;
         drop(state);
-        self.make_command(&command, signed)
+        self.make_command(&command, signed, Source::default())
     }
 
     /// What root sees, at the newest state of each query.
@@ -286,7 +310,10 @@ impl Database {
     /// # Errors
     /// `Corrupt`, naming what is wrong.
     pub fn verify(&self) -> Result<Verified, Error> {
-        Ok(self.state().store.verify()?)
+        let state = self.state();
+        let verified = state.store.verify()?;
+        check_rows(&state.store.snapshot()?)?;
+        Ok(verified)
     }
 
     /// Makes a new file at `path` with the same blocks, its tables made from the log alone.
@@ -301,7 +328,8 @@ impl Database {
 
     /// Finishes what was accepted and stops the writer. What comes later is `Unavailable`.
     pub fn close(&self) {
-        drop(self.inner.jobs.lock().ok().and_then(|mut jobs| jobs.take()));
+        let jobs = self.inner.jobs.lock().ok().and_then(|mut jobs| jobs.take());
+        self.inner.tell_the_rest(jobs);
         let writer = self
             .inner
             .writer
@@ -364,12 +392,26 @@ impl Database {
         &self.inner.clock
     }
 
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        self.inner.people.get_or_init(|| {
+            let clock = Arc::clone(&self.inner.clock);
+            Arc::new(People::new(clock, self.inner.password_cost))
+        })
+    }
+
+    /// Has it share what another database of its folder keeps of those who sign in, before it is asked for.
+    pub(super) fn share_people(&self, people: &Arc<People>) {
+        // Who signed in already stays where they are.
+        drop(self.inner.people.set(Arc::clone(people)));
+    }
+
     pub(super) fn state(&self) -> Arc<State> {
         self.inner.state.load_full()
     }
 
     pub(super) fn transact_by(&self, author: Author, text: &str) -> Result<Receipt, Error> {
-        self.transact_under(author, None, text)
+        self.transact_under(author, None, text, Source::default())
     }
 
     pub(super) fn transact_under(
@@ -377,6 +419,7 @@ impl Database {
         author: Author,
         once: Option<Once>,
         text: &str,
+        source: Source,
     ) -> Result<Receipt, Error> {
         bounded(text)?;
         let parsed = parse(text)?;
@@ -389,12 +432,18 @@ impl Database {
             nonce: None,
             terms: None,
             said: Vec::new(),
+            source,
         };
         self.make(author, work)
     }
 
     /// Makes the transaction of a command that is for this database, and whose signature is verified.
-    pub(super) fn make_command(&self, command: &Command, signed: Signed) -> Result<Receipt, Error> {
+    pub(super) fn make_command(
+        &self,
+        command: &Command,
+        signed: Signed,
+        source: Source,
+    ) -> Result<Receipt, Error> {
         let at = Pointer::root().key("cmd").key("tx");
         let parsed = parse_json(command.items.clone(), &at)?;
         // The snapshot is not held while the transaction waits for its turn.
@@ -411,6 +460,7 @@ impl Database {
             nonce: Some(command.nonce),
             terms: Some(terms),
             said,
+            source,
         };
         self.make(Author::Signer(Arc::new(signed)), work)
     }
@@ -440,6 +490,7 @@ impl Database {
             nonce: None,
             terms: None,
             said: Vec::new(),
+            source: Source::default(),
         };
         self.make(author, work)
     }
@@ -487,8 +538,25 @@ impl Database {
         }
     }
 
+    /// Refusals that are counted and not written yet.
+    pub(super) fn denials(&self) -> &Denials {
+        &self.inner.denials
+    }
+
+    /// Has the writer put this into the trail, and does not wait. Whether it took it.
+    pub(super) fn tell(&self, told: Told) -> Result<(), TrySendError<Job>> {
+        let job = telling(told);
+        match self.inner.jobs.lock() {
+            Ok(jobs) => match &*jobs {
+                Some(jobs) => jobs.try_send(job),
+                None => Err(TrySendError::Disconnected(job)),
+            },
+            Err(_) => Err(TrySendError::Disconnected(job)),
+        }
+    }
+
     /// Queues a job and waits for its answer.
-    fn ask(&self, author: Author, work: Work) -> Result<Done, Error> {
+    pub(super) fn ask(&self, author: Author, work: Work) -> Result<Done, Error> {
         let (answer, answered) = sync_channel(1);
         let stopped = || Error::unavailable("the database is closed");
         let jobs = match self.inner.jobs.lock() {
@@ -532,11 +600,32 @@ impl RootView {
     }
 }
 
+/// A job that nobody waits for.
+fn telling(told: Told) -> Job {
+    Job {
+        author: Author::Auth(ROOT_AUTH),
+        work: Work::Tell(told),
+        answer: sync_channel(1).0,
+    }
+}
+
+impl Inner {
+    /// Has the writer put into the trail what is counted and not written, as the last that it does.
+    fn tell_the_rest(&self, jobs: Option<SyncSender<Job>>) {
+        let Some(jobs) = jobs else { return };
+        let events: Vec<Event> = self.denials.take_all().into_iter().map(|it| it.1).collect();
+        if !events.is_empty() {
+            let told = Told { events, from: None };
+            // A writer that is gone writes nothing more.
+            drop(jobs.send(telling(told)));
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Ok(jobs) = self.jobs.get_mut() {
-            drop(jobs.take());
-        }
+        let jobs = self.jobs.get_mut().ok().and_then(Option::take);
+        self.tell_the_rest(jobs);
         if let Ok(Some(writer)) = self.writer.get_mut().map(Option::take) {
             drop(writer.join());
         }

@@ -9,8 +9,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, ErrorKind};
 use super::source::Source;
+use crate::base::limits::EVENT_BYTES_MAX;
 use crate::model::{SubjectId, T};
+use crate::store::TrailRow;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub enum EventKind {
     PolicyChanged,
     /// A request was refused: who asked is not known, or may not.
     Denied,
+    /// The oldest rows of the trail were taken away by the operator.
+    TrailPruned,
     /// A database was made.
     DatabaseMade,
     /// A database was deleted.
@@ -139,7 +144,63 @@ impl Event {
     }
 
     /// As it stands in the trail. It cannot fail: there are neither maps nor foreign types in it.
-    pub(super) fn row(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(super) fn row(&self) -> TrailRow {
+        let about = self.auth.and_then(SubjectId::from_raw);
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        if text.len() <= EVENT_BYTES_MAX {
+            return TrailRow { about, text };
+        }
+        // Ids and codes are the engine's own and short. One that is not must not stand in the way of a commit.
+        let short = Self {
+            token: None,
+            code: None,
+            ..self.clone()
+        };
+        TrailRow {
+            about,
+            text: serde_json::to_vec(&short).unwrap_or_default(),
+        }
+    }
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// `Corrupt` with the row's number if it is none.
+    pub(super) fn read(number: u64, text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text).map_err(|_| {
+            let why = format!("row {number} of the trail cannot be read");
+            Error::new(ErrorKind::Corrupt, "db/corrupt", why)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_one_line_of_json_and_bounded_whatever_it_tells() {
+        let mut event = Event::new(EventKind::RefreshReused, EventStatus::Error, 7)
+            .token("a\nb\u{1b}[2J\u{85}\"")
+            .code("db/invalid-token");
+        event.auth = Some(5);
+        let row = event.row();
+        assert_eq!(row.about, SubjectId::from_raw(5));
+        assert!(!row.text.iter().any(u8::is_ascii_control));
+        assert_eq!(Event::read(1, &row.text).unwrap(), event);
+
+        event.token = Some("x".repeat(EVENT_BYTES_MAX));
+        let row = event.row();
+        assert!(row.text.len() <= EVENT_BYTES_MAX);
+        assert_eq!(Event::read(1, &row.text).unwrap().auth, Some(5));
+    }
+
+    #[test]
+    fn a_row_that_is_none_is_named() {
+        for text in ["", "{}", "[]", r#"{"event":"x","status":"ok","at":1}"#] {
+            let error = Event::read(9, text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.message().contains("row 9"), "{error}");
+        }
     }
 }

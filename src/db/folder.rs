@@ -21,6 +21,7 @@ use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
 use super::mint::issue;
+use super::people::People;
 use super::root_token::sign;
 use super::session::{Session, wrong_database};
 use super::settle::{Settling, furnish};
@@ -43,6 +44,8 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
+    /// Of those who sign in, whichever the database.
+    people: Arc<People>,
     dir: DataDir,
     default: Opened,
     master: Opened,
@@ -58,6 +61,9 @@ enum Found<'a> {
 }
 
 impl Folder {
+    /// The database that a new folder has, and that is meant where none is named.
+    pub const DEFAULT: &str = DEFAULT;
+
     /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
     /// between a fact of `solon/master` and the file that it is about is finished.
     ///
@@ -68,10 +74,16 @@ impl Folder {
         let dir = DataDir::new(dir);
         let issuer = options.issuer.as_deref();
         let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
+        let people = Arc::new(People::new(
+            Arc::clone(&options.clock),
+            options.password_cost,
+        ));
         let default = fixed(&dir, &DatabaseName::of_default(), options)?;
+        default.database.share_people(&people);
         let master = fixed(&dir, &DatabaseName::of_master(), options)?;
+        master.database.share_people(&people);
         furnish(&master.database, default.database.incarnation())?;
-        let databases = Databases::new(dir.clone(), options.clone());
+        let databases = Databases::new(dir.clone(), options.clone(), Arc::clone(&people));
         let settling = Settling {
             dir: &dir,
             master: &master.database,
@@ -80,6 +92,7 @@ impl Folder {
         settling.settle()?;
         let inner = Inner {
             tokens: Arc::new(tokens),
+            people,
             dir,
             default,
             master,
@@ -146,6 +159,11 @@ impl Folder {
             .open(&entry.ok_or_else(no_such_database)?)
     }
 
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        &self.inner.people
+    }
+
     /// What verifies and signs tokens.
     pub(super) fn tokens(&self) -> &Arc<Verifier> {
         &self.inner.tokens
@@ -192,7 +210,7 @@ impl Folder {
         &self,
         token: &str,
         database: Option<&str>,
-        _source: Source,
+        source: Source,
     ) -> Result<Session, Error> {
         let Inner {
             tokens, default, ..
@@ -221,6 +239,7 @@ impl Folder {
                 _ => error,
             })?;
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
+            .map(|session| session.sent_from(source))
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.

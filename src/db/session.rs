@@ -7,6 +7,7 @@ use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::mint::Request;
 use super::once::Once;
+use super::source::Source;
 use super::state::{Author, State, budget};
 use super::stats::Stats;
 use super::view::View;
@@ -23,6 +24,7 @@ pub struct Session {
     tokens: Arc<Verifier>,
     state: Arc<State>,
     author: Author,
+    source: Source,
 }
 
 impl Session {
@@ -41,7 +43,37 @@ impl Session {
             tokens,
             state,
             author,
+            source: Source::default(),
         })
+    }
+
+    /// The same, of a request that comes from there.
+    #[must_use]
+    pub fn sent_from(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The database's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// Where the request comes from.
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+
+    /// The state at which the bearer was admitted.
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
     }
 
     /// The auth that asks.
@@ -76,7 +108,8 @@ impl Session {
     /// # Errors
     /// As [`Database::transact`].
     pub fn transact(&self, body: &str) -> Result<Receipt, Error> {
-        self.database.transact_by(self.author.clone(), body)
+        self.database
+            .transact_under(self.author.clone(), None, body, self.source)
     }
 
     /// Makes a transaction once: the same body under the same key gets the first receipt again, for a day.
@@ -86,7 +119,7 @@ impl Session {
     pub fn transact_once(&self, key: &str, body: &str) -> Result<Receipt, Error> {
         let once = Some(Once::client(key)?);
         self.database
-            .transact_under(self.author.clone(), once, body)
+            .transact_under(self.author.clone(), once, body, self.source)
     }
 
     /// Judges a transaction as [`Session::transact`] would, and makes nothing.

@@ -5,6 +5,8 @@ use super::command::Command;
 use super::database::Database;
 use super::error::Error;
 use super::signed::Signed;
+use super::source::Source;
+use super::trail::is_denial;
 use crate::model::SubjectId;
 
 /// A command whose signature was verified at the newest state there was. It is verified again at its turn.
@@ -13,6 +15,7 @@ pub struct SignedCommand {
     database: Database,
     command: Command,
     signed: Signed,
+    source: Source,
 }
 
 impl SignedCommand {
@@ -24,6 +27,7 @@ impl SignedCommand {
             database: database.clone(),
             command,
             signed,
+            source: Source::default(),
         })
     }
 
@@ -32,11 +36,30 @@ impl SignedCommand {
         self.signed.auth()
     }
 
-    /// Makes its transaction. The signature, the authority and the terms are judged at its turn.
+    /// The same, sent from there.
+    #[must_use]
+    pub fn sent_from(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Makes its transaction. What its auth may not do is counted in the trail. The signature, the authority and the terms are judged at its turn.
     ///
     /// # Errors
     /// As [`Database::command`].
     pub fn make(self) -> Result<Receipt, Error> {
-        self.database.make_command(&self.command, self.signed)
+        let Self {
+            database,
+            command,
+            signed,
+            source,
+        } = self;
+        let auth = signed.auth();
+        let made = database.make_command(&command, signed, source);
+        if let Err(error) = &made
+            && is_denial(error)
+        {
+            database.tell_denied(Some(auth), error.code(), source);
+        }
+        made
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::data_dir::DataDir;
 use super::database_name::DatabaseName;
 use super::error::{Error, ErrorKind};
+use super::trail::check_rows;
 use crate::model::Digest;
 use crate::store::{Store, Verified};
 
@@ -29,10 +30,12 @@ pub fn verify_file(dir: &Path, database: &str, kept: Option<&str>) -> Result<Ver
         Error::new(ErrorKind::NotFound, "db/not-found", why)
     })?;
     let store = Store::open_as_it_is(path)?;
-    Ok(match kept {
+    let verified = match kept {
         Some(kept) => store.verify_with(kept)?,
         None => store.verify()?,
-    })
+    };
+    check_rows(&store.snapshot()?)?;
+    Ok(verified)
 }
 
 fn digest(text: &str) -> Option<Digest> {

@@ -9,6 +9,7 @@
 //! 5. What comes under a key that its group has is set apart too, and is told what it may see when that was made.
 //! 6. After a failed commit nothing is written until the database is opened again; reads go on.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use super::answer::Receipt;
 use super::erase::Erasing;
 use super::errand::{Errand, Ground, Left};
 use super::error::{Error, ErrorKind, LimitKind};
-use super::event::Event;
+use super::event::{Event, EventKind, EventStatus};
 use super::judged::{Judged, Stage, said_of};
 use super::mint;
 use super::once::{Again, Key, Once, Since};
+use super::source::Source;
 use super::state::{Author, State, name_of, turn_budget};
 use super::terms::{Terms, Turn};
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
@@ -47,6 +49,17 @@ pub(super) enum Work {
     Mint { request: mint::Request, id: String },
     /// What the engine itself writes.
     Errand(Errand),
+    /// What stands in the trail alone.
+    Tell(Told),
+}
+
+/// What is to stand in the trail, or no longer.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// They are told at the moment of their turn.
+    pub(super) events: Vec<Event>,
+    /// The number below which rows go.
+    pub(super) from: Option<u64>,
 }
 
 /// A transaction, parsed, and what its commit keeps of the request.
@@ -65,6 +78,8 @@ pub(super) struct Transaction {
     pub(super) terms: Option<Terms>,
     /// What the engine says of it on the block's own subject.
     pub(super) said: Vec<(PredicateId, Value)>,
+    /// Where it comes from.
+    pub(super) source: Source,
 }
 
 /// What came of it.
@@ -90,6 +105,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<ArcSwap<State>>,
     pub(super) sequencer: Box<dyn Sequencer>,
     pub(super) clock: Arc<dyn Clock>,
+    /// When the newest row of the trail was told, Unix milliseconds: instants never run backwards.
+    pub(super) told_ms: Cell<i64>,
 }
 
 /// What a group has staged so far.
@@ -100,6 +117,8 @@ struct Group {
     blocks: Vec<Sealed>,
     /// What is to stand in the trail.
     events: Vec<Event>,
+    /// The number below which rows of the trail go.
+    trail_from: Option<u64>,
 }
 
 /// How long the writer waits for a group to fill, at most. A commit takes milliseconds, and callers that were just
@@ -140,6 +159,7 @@ impl Writer {
             head: state.store.head(),
             blocks: Vec::new(),
             events: Vec::new(),
+            trail_from: None,
         };
         drop(state);
         let previous = group.head;
@@ -151,6 +171,7 @@ impl Writer {
         } in jobs
         {
             let now_ms = self.clock.now_ms().max(group.head.instant_ms);
+            let now_ms = now_ms.max(self.told_ms.get());
             match group.stage(&author, work, incarnation, now_ms, &self.clock) {
                 Ok(staged) => done.push((answer, staged)),
                 // Who asked may be gone; the answer then is nobody's.
@@ -158,7 +179,7 @@ impl Writer {
             }
         }
         // A mint that turned out to need no record makes no block, and is answered all the same.
-        let committed = if group.blocks.is_empty() && group.events.is_empty() {
+        let committed = if group.is_empty() {
             Ok(())
         } else {
             self.commit(&previous, group)
@@ -194,11 +215,14 @@ impl Writer {
         // The old snapshot is let go before the commit, so that its pages can be used again.
         let policy = Arc::clone(&group.policy);
         let store = Arc::clone(&self.state.load().store);
+        let told_ms = group.events.last().map(|event| event.at);
         let aside = Aside {
             trail: group.events.iter().map(Event::row).collect(),
+            trail_from: group.trail_from,
             marks: Vec::new(),
         };
         store.append_with(&group.blocks, &aside)?;
+        self.told_ms.set(told_ms.unwrap_or(self.told_ms.get()));
         drop(group);
         self.publish(store, policy)
     }
@@ -291,21 +315,21 @@ impl Work {
     fn erases(&self) -> bool {
         match self {
             Self::Transact(transaction) => transaction.parsed.erases(),
-            Self::Mint { .. } | Self::Errand(_) => false,
+            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => false,
         }
     }
 
     fn once(&self) -> Option<&Once> {
         match self {
             Self::Transact(transaction) => transaction.once.as_ref(),
-            Self::Mint { .. } | Self::Errand(_) => None,
+            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => None,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
-            Self::Mint { .. } | Self::Errand(_) => 0,
+            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => 0,
         }
     }
 
@@ -313,12 +337,22 @@ impl Work {
     fn fuel(&self) -> Option<u64> {
         match self {
             Self::Transact(transaction) => transaction.terms.as_ref()?.fuel,
-            Self::Mint { .. } | Self::Errand(_) => None,
+            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => None,
         }
     }
 }
 
 impl Group {
+    fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.events.is_empty() && self.trail_from.is_none()
+    }
+
+    /// Has the trail tell an event of this moment.
+    fn tell(&mut self, mut event: Event, now_ms: i64) {
+        event.at = now_ms;
+        self.events.push(event);
+    }
+
     /// Judges one job on the state so far, and stages what it makes.
     fn stage(
         &mut self,
@@ -328,6 +362,17 @@ impl Group {
         now_ms: i64,
         clock: &Arc<dyn Clock>,
     ) -> Result<Done, Error> {
+        let work = match work {
+            // What happened is told whoever is still there.
+            Work::Tell(Told { events, from }) => {
+                for event in events {
+                    self.tell(event, now_ms);
+                }
+                self.trail_from = self.trail_from.max(from);
+                return Ok(Done::Ran);
+            }
+            Work::Transact(_) | Work::Mint { .. } | Work::Errand(_) => work,
+        };
         author.admit(&self.facts, &self.policy, now_ms)?;
         let auth = author.auth();
         let writes = self
@@ -336,6 +381,7 @@ impl Group {
         let steps_max = writes.steps_max().min(work.fuel().unwrap_or(u64::MAX));
         let budget = &turn_budget(clock, steps_max);
         match work {
+            Work::Tell(_) => Ok(Done::Ran),
             Work::Errand(errand) => {
                 self.run(auth, errand, incarnation, now_ms, budget)?;
                 Ok(Done::Ran)
@@ -415,8 +461,14 @@ impl Group {
             for event in &mut events {
                 event.block = Some(t.0);
             }
+            // What changes the policy is told, also where an errand has no word of its own for it.
+            if renews && events.is_empty() {
+                events.push(policy_changed(auth, t));
+            }
         }
-        self.events.extend(events);
+        for event in events {
+            self.tell(event, now_ms);
+        }
         Ok(())
     }
 
@@ -475,6 +527,7 @@ impl Group {
             bytes,
             nonce,
             mut said,
+            source,
             ..
         } = transaction;
         let since = Since { facts: &self.facts };
@@ -512,10 +565,14 @@ impl Group {
             Some(nonce) => id_of(auth, &nonce.to_be_bytes(), &text),
             None => id_of(auth, &random()?, &text),
         };
+        let changes_policy = touches_policy(&flakes);
         let sealed = self.seal(auth, id, now_ms, flakes, &erases, incarnation)?;
         let (block, erased) = (sealed.head(), sealed.commit.erasure.flakes.len());
         let erased = u64::try_from(erased).ok();
         self.policy = policy;
+        if changes_policy {
+            self.tell(policy_changed(auth, block.t).from(source), now_ms);
+        }
         Ok(Receipt {
             tempids,
             block: block.t,
@@ -574,6 +631,12 @@ impl Group {
     }
 }
 
+fn policy_changed(auth: SubjectId, t: T) -> Event {
+    Event::new(EventKind::PolicyChanged, EventStatus::Ok, 0)
+        .auth(auth)
+        .block(t)
+}
+
 /// What panics while it is judged harms that request alone: judging changes nothing of what is staged, and the writer
 /// goes on.
 fn alone<T>(judge: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
@@ -618,6 +681,7 @@ mod tests {
                 nonce: None,
                 said: Vec::new(),
                 terms: None,
+                source: Source::default(),
             })),
             answer: sync_channel(1).0,
         }

@@ -21,7 +21,8 @@ use super::error::Error;
 use super::key::{Reader, put_uint};
 use super::snapshot::Snapshot;
 use super::table::{
-    FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST, TRAIL,
+    ABOUT, FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST,
+    TRAIL,
 };
 use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::{Head, Incarnation};
@@ -43,6 +44,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Writer {
     head: Head,
+    /// How many commits there were since the store was opened.
+    commits: u64,
     poison: Option<String>,
 }
 
@@ -132,7 +135,7 @@ impl Store {
         }
         drop(transaction);
         let transaction = begin(&database)?;
-        for table in [FWD, POST, OPST, HFWD, HREV, LOG, TRAIL, MARKS] {
+        for table in [FWD, POST, OPST, HFWD, HREV, LOG, TRAIL, ABOUT, MARKS] {
             transaction.open_table(table)?;
         }
         let mut format = Vec::new();
@@ -160,6 +163,7 @@ impl Store {
         let newest = Snapshot::new(&database.begin_read()?)?;
         let writer = Writer {
             head: newest.head(),
+            commits: 0,
             poison: None,
         };
         Ok(Self {
@@ -208,18 +212,28 @@ impl Store {
         self.cache_bytes
     }
 
-    /// Does what puts `new` in this store's place, and takes nothing more if that is done.
+    /// How many commits there were since it was opened.
+    pub(super) fn commits(&self) -> u64 {
+        lock(&self.writer).commits
+    }
+
+    /// Does what puts `new` in this store's place, and takes nothing more if that is done. `new` was made after the
+    /// commit of this number.
     pub(super) fn give_way(
         &self,
         new: &Self,
+        commits: u64,
         take_place: impl FnOnce() -> std::io::Result<()>,
     ) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         if let Some(why) = &writer.poison {
             return Err(Error::unavailable(why.clone()));
         }
-        if writer.head != new.head() {
-            return Err(Error::unavailable("a block came while it was written anew"));
+        // What is kept beside the ledger tells of no block.
+        if writer.head != new.head() || writer.commits != commits {
+            return Err(Error::unavailable(
+                "a commit came while it was written anew",
+            ));
         }
         take_place()?;
         writer.poison = Some("the file was written anew, and this is the old one".to_owned());
@@ -254,6 +268,7 @@ impl Store {
             return Err(Error::unavailable(why.clone()));
         }
         let head = follow(writer.head, blocks)?;
+        aside.check()?;
         if blocks.is_empty() && aside.is_empty() {
             return Ok(());
         }
@@ -282,6 +297,7 @@ impl Store {
         match self.commit(blocks, aside) {
             Ok(newest) => {
                 writer.head = head;
+                writer.commits = writer.commits.saturating_add(1);
                 *lock(&self.newest) = newest;
                 Ok(())
             }

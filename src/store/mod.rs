@@ -34,7 +34,7 @@ mod table;
 mod tally;
 mod verify;
 
-pub use aside::Aside;
+pub use aside::{Aside, Reach, TrailRow};
 pub use block::{Block, Sealed, seal};
 pub use blocks::header_flakes;
 pub use error::Error;

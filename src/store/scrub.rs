@@ -1,7 +1,7 @@
 //! Writing the file anew, so that nothing of what was erased is left on its free pages.
 //!
-//! redb does not clear a page that it frees. So the whole file is made again from the log, beside the old one, and
-//! takes its name.
+//! redb does not clear a page that it frees. So the whole file is made again from the log, with what is kept beside
+//! the ledger, under another name, and takes the name of the old one.
 //!
 //! 1. Before the rename the old file is whole and marked as due; after it the new one is. A crash leaves one of the
 //!    two, and perhaps a file beside it, which is removed when the store is opened.
@@ -71,10 +71,11 @@ impl Store {
             return Ok(None);
         };
         self.can_append()?;
+        let commits = self.commits();
         let beside = beside(path);
         let made = self.write_beside(path, &beside);
         let renamed = made.and_then(|new| {
-            self.give_way(&new, || fs::rename(&beside, path))?;
+            self.give_way(&new, commits, || fs::rename(&beside, path))?;
             Ok(new)
         });
         match renamed {

@@ -25,8 +25,8 @@ use super::row::{
 };
 use super::run::Entries;
 use super::table::{
-    FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key, next_key,
-    put_reverse, subject_key,
+    ABOUT, FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key,
+    next_key, put_reverse, subject_key,
 };
 use crate::model::{
     self, Bounds, CollectionId, Digest, Direction, Fact, Facts, Head, PredicateId, SubjectId, T,
@@ -47,6 +47,7 @@ pub(super) struct Tables {
     pub(super) log: Table,
     pub(super) meta: Table,
     pub(super) trail: Table,
+    pub(super) about: Table,
     pub(super) marks: Table,
     pub(super) head: Head,
 }
@@ -68,6 +69,7 @@ impl Snapshot {
             hrev: transaction.open_table(HREV)?,
             meta: transaction.open_table(META)?,
             trail: transaction.open_table(TRAIL)?,
+            about: transaction.open_table(ABOUT)?,
             marks: transaction.open_table(MARKS)?,
             head: head(&log)?,
             log,

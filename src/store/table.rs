@@ -27,6 +27,8 @@ pub(super) const HREV: Definition = TableDefinition::new("hrev");
 pub(super) const LOG: Definition = TableDefinition::new("log");
 /// The trail: what is kept beside the ledger, in the order in which it came.
 pub(super) const TRAIL: Definition = TableDefinition::new("trail");
+/// Which rows of the trail are about a subject: its key and their numbers.
+pub(super) const ABOUT: Definition = TableDefinition::new("about");
 /// The marks: what is kept beside the ledger under a name, the newest alone.
 pub(super) const MARKS: Definition = TableDefinition::new("marks");
 /// What there is one of.
@@ -38,6 +40,8 @@ pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_INCARNATION: &[u8] = b"incarnation";
 /// The key of the newest block whose erasure the file's free pages still tell, in `meta`.
 pub(super) const META_SCRUB: &[u8] = b"scrub";
+/// The key of the number of the oldest row of the trail in `meta`; there only once some were taken away.
+pub(super) const META_TRAIL: &[u8] = b"trail";
 /// What the keys of the next numbers in `meta` begin with.
 pub(super) const META_NEXT: &[u8] = b"next/";
 

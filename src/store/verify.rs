@@ -4,7 +4,8 @@
 //! 2. Every flake that was erased is named by a block that erases it, once, and every one that is named was erased.
 //! 3. The tables are compared with the log by sums over hashes of what each tells, so that nothing but the sums is
 //!    held in memory. The hashes are keyed at random, so that nobody can make tables that come to the same sums.
-//! 4. Beside the encodings nothing is shared with the code that writes.
+//! 4. Of the trail, which is in no block, its numbers are checked, and that its rows are found by whom they are about.
+//! 5. Beside the encodings nothing is shared with the code that writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,7 @@ use super::row::{Gone, Held, Table, find_value};
 use super::run::{Entries, More, Payloads};
 use super::snapshot::Snapshot;
 use super::table::{
-    FORWARD, META_FORMAT, META_INCARNATION, META_SCRUB, REVERSE, next_key, put_forward,
+    FORWARD, META_FORMAT, META_INCARNATION, META_SCRUB, META_TRAIL, REVERSE, next_key, put_forward,
     put_reverse, reverse_kind, subject_key,
 };
 use super::tally::Tally;
@@ -37,6 +38,8 @@ pub struct Verified {
     pub flakes: u64,
     /// How many flakes were erased.
     pub erased: u64,
+    /// How many rows the trail has.
+    pub trail: u64,
     /// Where the chain ends. A copy of its hash kept elsewhere also tells a log that was cut or forged.
     pub head: Head,
     /// The block that has the hash that was kept elsewhere, if one was given.
@@ -62,7 +65,8 @@ impl Store {
         verify(self.incarnation(), &self.snapshot()?, Some(kept))
     }
 
-    /// Fills the empty store `into`, of the same incarnation, from the log of `from` alone.
+    /// Fills the empty store `into`, of the same incarnation, from the log of `from`, and with what `from` keeps
+    /// beside the ledger; of its other tables nothing is read.
     ///
     /// Its tables have the same content; how it is cut into chunks may differ, since that depends on which blocks
     /// were committed together.
@@ -89,6 +93,7 @@ impl Store {
             Ok(())
         })?;
         into.fill(Blocks::Again(&batch))?;
+        snapshot.each_aside(&mut |part| into.append_with(&[], part))?;
         Ok(into)
     }
 }
@@ -126,10 +131,12 @@ fn verify(
         ));
     }
     compare(snapshot, &told)?;
+    let trail = snapshot.check_aside()?;
     Ok(Verified {
         blocks: head.t.0,
         flakes,
         erased,
+        trail,
         head,
         kept: found,
     })
@@ -458,7 +465,7 @@ fn compare_meta(meta: &Table, told: &Sums) -> Result<(), Error> {
     }
     for row in meta.range::<&[u8]>(..)? {
         let (key, value) = row?;
-        if [META_FORMAT, META_INCARNATION, META_SCRUB].contains(&key.value()) {
+        if [META_FORMAT, META_INCARNATION, META_SCRUB, META_TRAIL].contains(&key.value()) {
             continue;
         }
         if expected.remove(key.value()).as_deref() != Some(value.value()) {

@@ -1,4 +1,4 @@
-//! What `solon verify --json` prints: `{"blocks", "flakes", "erased", "head": {"block", "hash", "instant"}, "kept"?}`.
+//! What `solon verify --json` prints: `{"blocks", "flakes", "erased", "events", "head": {"block", "hash", "instant"}, "kept"?}`.
 //! `kept` is the block that has the hash that was given.
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ pub struct Verified {
     blocks: u64,
     flakes: u64,
     erased: u64,
+    events: u64,
     head: Head,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<u64>,
@@ -29,6 +30,7 @@ impl From<&store::Verified> for Verified {
             blocks: verified.blocks,
             flakes: verified.flakes,
             erased: verified.erased,
+            events: verified.trail,
             head: Head {
                 block: verified.head.t.0,
                 hash: verified.head.hash.to_string(),
@@ -56,11 +58,12 @@ mod tests {
                 instant_ms: 5,
             },
             kept: Some(T(2)),
+            trail: 4,
         };
         assert_eq!(
             serde_json::to_string(&Verified::from(&verified)).unwrap(),
             format!(
-                r#"{{"blocks":3,"flakes":9,"erased":2,"head":{{"block":3,"hash":"{}","instant":5}},"kept":2}}"#,
+                r#"{{"blocks":3,"flakes":9,"erased":2,"events":4,"head":{{"block":3,"hash":"{}","instant":5}},"kept":2}}"#,
                 "ab".repeat(32)
             )
         );

@@ -29,8 +29,10 @@
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
+//! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
+//! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -73,8 +75,10 @@ mod naive_transact;
 mod noise;
 mod oracle;
 mod races;
+mod refresh;
 mod renames;
 mod rotation;
+mod signin;
 mod stats;
 mod support;
 mod threads;

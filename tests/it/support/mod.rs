@@ -3,9 +3,11 @@
 mod database;
 pub mod disk;
 pub mod naive;
+mod people;
 pub mod plain;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod served;
 
 pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};
+pub use people::People;
