@@ -6,6 +6,8 @@
 //! INVARIANT(one-writer): one thread stages, seals and commits. It commits in groups, durably, publishes the new
 //! state, and only then answers (law 13: what is acknowledged is seen by every request that starts after).
 
+mod account_action;
+mod accounts;
 mod answer;
 mod auth_name;
 mod certificate;
@@ -35,17 +37,21 @@ mod import_chunk;
 mod import_names;
 mod import_read;
 mod judged;
+mod listed;
 mod lockout;
 mod master;
 mod mint;
 mod newcomer;
 mod once;
 mod password;
+mod password_record;
 mod people;
 mod person;
+mod program;
 mod record;
 mod refresh;
 mod reset;
+mod revoke;
 mod right;
 mod root_token;
 mod session;
@@ -63,11 +69,14 @@ mod trail_query;
 mod trial;
 mod turns;
 mod users;
+mod uses;
 mod verify;
 mod view;
 mod weak;
+mod who;
 mod writer;
 
+pub use accounts::{Account, Acted, DatabaseState, ListedDatabase};
 pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
 pub use auth_name::AuthName;
 pub use command::sign_command;
@@ -79,10 +88,13 @@ pub use export::Exported;
 pub use family::SignedIn;
 pub use folder::Folder;
 pub use import::{ImportStopped, Imported};
+pub use listed::{ListedToken, TokenState};
 pub use newcomer::{Added, NewUser, UsersStopped};
+pub use password_record::OldTokens;
 pub use person::UserName;
-pub use record::OldTokens;
+pub use record::TokenKind;
 pub use reset::ResetMade;
+pub use revoke::Revoked;
 pub use root_token::root_token_from_keys;
 pub use session::Session;
 pub use signed_command::SignedCommand;
@@ -94,6 +106,7 @@ pub use trail_query::{LogPlace, LogQuery};
 pub use users::{Person, PersonAuth};
 pub use verify::verify_file;
 pub use view::View;
+pub use who::{OwnToken, WhoAmI};
 
 pub use crate::store::Verified;
 pub use crate::token::CertificateName;

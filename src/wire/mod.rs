@@ -4,6 +4,7 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod accounts;
 mod jwks;
 mod new_keys;
 mod problem;
@@ -14,6 +15,7 @@ mod token;
 mod verified;
 
 pub use about::{Health, Status, Version};
+pub use accounts::{Account, Listed};
 pub use jwks::JwkSet;
 pub use new_keys::NewKeys;
 pub use problem::Problem;

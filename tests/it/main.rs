@@ -1,15 +1,18 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `accounts`: who may make, delete, restore and list databases, and mint in them
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
+//! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
+//! - `databases`: many databases in one folder: apart, opened on demand, their files where the facts want them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
@@ -37,13 +40,16 @@
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
+mod accounts;
 mod attack;
 mod attack_changes;
 mod attack_tokens;
 mod attack_writes;
+mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
@@ -52,6 +58,7 @@ mod command_door;
 mod conformance;
 mod contexts;
 mod crash;
+mod databases;
 mod durability;
 mod erase;
 mod export;
@@ -83,5 +90,7 @@ mod stats;
 mod support;
 mod threads;
 mod tidy;
+#[cfg(feature = "server")]
+mod tls;
 mod token;
 mod write_paths;
