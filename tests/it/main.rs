@@ -1,12 +1,15 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `accounts`: who may make, delete, restore and list databases, and mint in them
+//! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
+//! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
+//! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
@@ -36,6 +39,7 @@
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
+//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -45,6 +49,7 @@
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod accounts;
+mod api_tokens;
 mod attack;
 mod attack_changes;
 mod attack_tokens;
@@ -52,6 +57,8 @@ mod attack_writes;
 mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_client;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;
@@ -84,6 +91,7 @@ mod oracle;
 mod races;
 mod refresh;
 mod renames;
+mod revoke;
 mod rotation;
 mod signin;
 mod stats;
