@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
+use super::accounts;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
@@ -44,6 +45,10 @@ pub(super) enum Action {
     QueryWith,
     /// On those who sign in.
     People(PeopleAction),
+    /// On accounts and databases.
+    Act,
+    Accounts,
+    Databases,
 }
 
 /// Which paths, and so which headers.
@@ -90,10 +95,12 @@ impl Action {
             | Self::NewKeys
             | Self::Stats
             | Self::TestTransactWith
-            | Self::QueryWith => Length::Short,
+            | Self::QueryWith
+            | Self::Accounts
+            | Self::Databases => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
-            Self::Transact | Self::Token | Self::Command => Length::Long,
             Self::People(action) => action.length(),
+            Self::Transact | Self::Token | Self::Command | Self::Act => Length::Long,
         }
     }
 }
@@ -101,6 +108,12 @@ impl Action {
 /// Answers `/api/db/ACTION`: the database is the token's.
 pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) -> Response {
     respond(&door, Family::Api, Some(action), None, request).await
+}
+
+/// Answers `/api/ACTION`, which is asked of `solon/master`.
+pub(super) async fn on_master(door: Arc<Door>, action: Action, request: Request) -> Response {
+    let master = Some(accounts::MASTER.to_owned());
+    respond(&door, Family::Api, Some(action), master, request).await
 }
 
 /// Answers `/api/db/NETWORK/NAME/ACTION`.
@@ -191,7 +204,11 @@ async fn answer(
 ) -> Result<Answered, Refused> {
     let may_be_bodiless = matches!(
         action,
-        Action::NewKeys | Action::Stats | Action::People(PeopleAction::Users)
+        Action::NewKeys
+            | Action::Stats
+            | Action::People(PeopleAction::Users)
+            | Action::Accounts
+            | Action::Databases
     );
     match *request.method() {
         Method::POST => {}
@@ -374,7 +391,7 @@ fn call(
             })
         }
         Action::Token => {
-            let minted = session.token(text).map_err(Refusal::Db)?;
+            let minted = door.folder.token(session, text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
             Ok(Answered {
                 auth,
@@ -403,6 +420,9 @@ fn call(
             })
         }
         Action::People(action) => people::call(session, action, text),
+        Action::Act => accounts::act(&door.folder, session, text),
+        Action::Accounts => accounts::accounts(&door.folder, session, text),
+        Action::Databases => accounts::databases(&door.folder, session, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

@@ -5,6 +5,7 @@
 //! `work.rs`.
 
 mod about;
+mod accounts;
 mod act;
 mod activity;
 mod answered;

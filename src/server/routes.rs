@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::about;
-use super::act::{Action, on_fdb, on_named, on_own};
+use super::act::{Action, on_fdb, on_master, on_named, on_own};
 use super::door::Door;
 use super::observe::{observe, panicked};
 use super::people::PeopleAction;
@@ -23,7 +23,13 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         any(move |State(door): State<Arc<Door>>, request: Request| on_own(door, action, request))
     };
     let people = |action| own(Action::People(action));
+    let master = |action| {
+        any(move |State(door): State<Arc<Door>>, request: Request| on_master(door, action, request))
+    };
     let router = Router::new()
+        .route("/api/action", master(Action::Act))
+        .route("/api/accounts", master(Action::Accounts))
+        .route("/api/dbs", master(Action::Databases))
         .route("/api/db/query", own(Action::Query))
         .route("/api/db/transact", own(Action::Transact))
         .route("/api/db/test-transact-with", own(Action::TestTransactWith))

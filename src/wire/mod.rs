@@ -4,6 +4,7 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod accounts;
 mod new_keys;
 mod people;
 mod problem;
@@ -13,6 +14,7 @@ mod token;
 mod verified;
 
 pub use about::{Health, Status, Version};
+pub use accounts::{Account, Listed};
 pub use new_keys::NewKeys;
 pub use people::{Banner, Named, Person, ResetToken, SignedIn};
 pub use problem::Problem;

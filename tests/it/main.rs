@@ -1,5 +1,6 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `accounts`: who may make, delete, restore and list databases, and mint in them
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
@@ -9,6 +10,7 @@
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
+//! - `databases`: many databases in one folder: apart, opened on demand, their files where the facts want them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
@@ -37,6 +39,7 @@
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
+mod accounts;
 mod attack;
 mod attack_changes;
 mod attack_writes;
@@ -48,6 +51,7 @@ mod command_door;
 mod conformance;
 mod contexts;
 mod crash;
+mod databases;
 mod durability;
 mod erase;
 mod export;

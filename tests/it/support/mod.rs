@@ -1,5 +1,6 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
+pub mod data;
 mod database;
 pub mod disk;
 pub mod naive;
