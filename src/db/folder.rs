@@ -34,7 +34,7 @@ use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{ApiToken, Expected, Keys, Verifier, claimed_audience};
+use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,11 +73,8 @@ impl Folder {
     /// what it should be, `Corrupt` if one of the two databases is damaged.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         let dir = DataDir::new(dir);
-        let keys = Keys::load_or_create(&dir.keys())?;
-        let keys = match &options.issuer {
-            Some(issuer) => keys.with_issuer(issuer)?,
-            None => keys,
-        };
+        let issuer = options.issuer.as_deref();
+        let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
         let people = Arc::new(People::new(
             Arc::clone(&options.clock),
             options.password_cost,
@@ -95,7 +92,7 @@ impl Folder {
         };
         settling.settle()?;
         let inner = Inner {
-            tokens: Arc::new(Verifier::new(Arc::new(keys))),
+            tokens: Arc::new(tokens),
             people,
             dir,
             default,
@@ -387,6 +384,14 @@ impl Folder {
         self.sign(&opened, auth, expire_seconds)
     }
 
+    /// The public keys that verify this folder's access tokens, oldest first: those that sign, will or did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key folder can no longer be read.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(self.inner.tokens.published()?)
+    }
+
     /// Whether requests can be served.
     ///
     /// # Errors
@@ -399,7 +404,7 @@ impl Folder {
             database.state().snapshot.exists(ROOT_AUTH)?;
             database.can_write()?;
         }
-        Ok(())
+        self.public_keys().map(drop)
     }
 
     /// Finishes what was accepted and stops the writers.
