@@ -228,8 +228,7 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<Peer>();
-    let source = peer.map_or_else(Source::default, |peer| peer.0.ip().into());
+    let source = source_of(&parts.extensions);
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
@@ -237,7 +236,6 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
-    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);

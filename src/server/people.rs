@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::http::{Extensions, Method};
 use serde::Serialize;
 
+use super::accounts::MASTER;
 use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body;
@@ -20,9 +21,6 @@ use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;
 use crate::db::{Folder, Session, Source};
 use crate::wire::{Banner, Named, Person, ResetToken, SignedIn};
-
-/// The database that is signed in to where none is named, under `/api/signin`.
-const MASTER: &str = "solon/master";
 
 /// What is asked about those who sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,6 +35,8 @@
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `passwords`: who may set one, what that ends, tokens that reset one, new users; and that no record is seen
+//! - `people_door`: signing in and all about passwords over HTTP
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
@@ -92,6 +94,9 @@ mod model;
 mod naive_transact;
 mod noise;
 mod oracle;
+mod passwords;
+#[cfg(feature = "server")]
+mod people_door;
 mod races;
 mod refresh;
 mod renames;
