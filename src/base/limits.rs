@@ -183,6 +183,28 @@ pub const UNRECORDED_TOKEN_SECONDS_MAX: u64 = 86_400;
 /// The longest life that can be asked of a token, seconds: a hundred years, so that sums stay in range.
 pub const TOKEN_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
+/// The life of an API token that nobody asked another of, seconds: what runs once a month is set up anew as often.
+pub const API_TOKEN_SECONDS: u64 = 30 * 86_400;
+
+/// The name of an API token, characters: a line that tells it from others.
+pub const TOKEN_NAME_CHARS_MAX: usize = 128;
+
+/// Tokens that one list tells of; more are asked for behind the last.
+pub const TOKENS_LISTED_MAX: usize = 1_000;
+
+/// Tokens whose last use is kept in memory: about 150 bytes each. Of more, the use is not told until the next commit
+/// has written these.
+pub const TOKEN_USES_MAX: usize = 65_536;
+
+/// How often the last use of tokens is written, seconds: what is lost when the power goes is the use of a minute.
+pub const TOKEN_USES_SECONDS: u64 = 60;
+
+/// Records of ended tokens that go when one is made: more than one, so that they become fewer.
+pub const TOKEN_RECORDS_SWEPT_MAX: usize = 16;
+
+/// Records of ended tokens that are looked at for that: a few may be held back by what still asks for them.
+pub const TOKEN_RECORDS_LOOKED_AT_MAX: usize = 4 * TOKEN_RECORDS_SWEPT_MAX;
+
 /// A token, bytes: ours have about 400.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
@@ -406,6 +428,7 @@ const _: () = {
     assert!(LOCKOUT_SECONDS < SIGN_IN_FAILURE_SECONDS_MAX);
     assert!(ACCESS_TOKEN_SECONDS <= UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
+    assert!(API_TOKEN_SECONDS <= TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
     assert!(CLIENT_SECONDS_MAX > REQUEST_SECONDS_MAX + REQUEST_WAIT_SECONDS_MAX);

@@ -18,8 +18,8 @@ use super::event::{Event, EventKind, EventStatus};
 use super::fields::{Fields, invalid, missing, place};
 use super::judged::{Judged, Stage};
 use super::password::at_turn;
+use super::password_record::typed;
 use super::people::People;
-use super::record::typed;
 use super::session::Session;
 use super::signin::one_of;
 use super::source::Source;
@@ -102,7 +102,7 @@ impl Session {
     /// # Errors
     /// `Invalid` for a request that is none, and a password that is easy to guess; else as a transaction that makes
     /// them, and `Denied` without the right over the password.
-    pub fn new_user(&self, body: &str, source: Source) -> Result<Added, Error> {
+    pub fn new_user(&self, body: &str) -> Result<Added, Error> {
         let mut fields = Fields::read(body)?;
         let newcomer = Newcomer::read(&mut fields, false)?;
         let named = fields.text("db")?;
@@ -123,7 +123,7 @@ impl Session {
                 None => Ok(()),
             }
         })?;
-        newcomer.make(self.database(), self.author().clone(), source)
+        newcomer.make(self.database(), self.author().clone(), self.source())
     }
 }
 

@@ -24,6 +24,7 @@ use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
+use super::people::{self, PeopleAction, source_of};
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
@@ -46,6 +47,8 @@ pub(super) enum Action {
     Act,
     Accounts,
     Databases,
+    /// On those who sign in.
+    People(PeopleAction),
 }
 
 /// Which paths, and so which headers.
@@ -82,7 +85,7 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
-            _ => None,
+            _ => PeopleAction::named(name).map(Self::People),
         }
     }
 
@@ -97,6 +100,7 @@ impl Action {
             | Self::Databases => Length::Short,
             // A transaction waits for the disk, and so does a token that gets a record.
             Self::Transact | Self::Token | Self::Command | Self::Act => Length::Long,
+            Self::People(action) => action.length(),
         }
     }
 }
@@ -159,6 +163,9 @@ async fn respond(
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
+        Some(Action::People(action)) if action.needs_no_session(door, &request) => {
+            people::answer(door, action, database.clone(), request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -197,7 +204,11 @@ async fn answer(
 ) -> Result<Answered, Refused> {
     let may_be_bodiless = matches!(
         action,
-        Action::NewKeys | Action::Stats | Action::Accounts | Action::Databases
+        Action::NewKeys
+            | Action::Stats
+            | Action::Accounts
+            | Action::Databases
+            | Action::People(PeopleAction::Users)
     );
     match *request.method() {
         Method::POST => {}
@@ -213,6 +224,7 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
+    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
@@ -220,6 +232,7 @@ async fn answer(
         .run(action.length(), move || {
             // INVARIANT(body-first)
             let session = session(&within.folder, &asker, database.as_deref())?;
+            let session = session.sent_from(source);
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
                 .and_then(|text| {
@@ -409,6 +422,7 @@ fn call(
         Action::Act => accounts::act(&door.folder, session, text),
         Action::Accounts => accounts::accounts(&door.folder, session, text),
         Action::Databases => accounts::databases(&door.folder, session, text),
+        Action::People(action) => people::call(session, action, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

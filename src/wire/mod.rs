@@ -6,6 +6,7 @@
 mod about;
 mod accounts;
 mod new_keys;
+mod people;
 mod problem;
 mod receipt;
 mod stats;
@@ -15,6 +16,7 @@ mod verified;
 pub use about::{Health, Status, Version};
 pub use accounts::{Account, Listed};
 pub use new_keys::NewKeys;
+pub use people::{Banner, Named, Person, ResetToken, SignedIn};
 pub use problem::Problem;
 pub use receipt::Receipt;
 pub use stats::Stats;
