@@ -166,6 +166,9 @@ async fn respond(
         Some(Action::People(action)) if action.needs_no_session(door, &request) => {
             people::answer(door, action, database.clone(), request).await
         }
+        Some(Action::Accounts) if accounts::is_by_password(door, &request) => {
+            accounts::by_password(door, request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
