@@ -211,6 +211,21 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
 pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
 
+/// Keys of a folder: one that will sign, one that signs, and those that tokens of the last months were signed by.
+pub const KEYS_MAX: usize = 64;
+
+/// Keys that were revoked and are remembered as such; their files are gone.
+pub const REVOKED_KEYS_MAX: usize = 64;
+
+/// How long others may keep the set of public keys, seconds.
+pub const JWKS_AGE_SECONDS_MAX: u64 = 300;
+
+/// How long a key is published before it signs, seconds: everyone has asked for the keys anew by then.
+pub const KEY_PUBLISHED_SECONDS: u64 = 2 * JWKS_AGE_SECONDS_MAX;
+
+/// How long a server goes on without a look at its key folder, milliseconds: that soon a revoked key ends.
+pub const KEYS_LOOK_MS_MAX: u64 = 1_000;
+
 /// The fewest bytes of a password that is set: what NIST SP 800-63B asks of one that a person makes up.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 
@@ -398,6 +413,9 @@ pub const TOKEN_FILE_BYTES_MAX: usize = 32 * 1024;
 /// the clocks differ by.
 pub const TOKEN_RENEWED_BEFORE_SECONDS: u64 = 30;
 
+/// A file of users that the command line imports at one time, bytes: it is held whole, and wiped.
+pub const USERS_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// What is read of a password on standard input, bytes: one byte more than the longest, and its line's end.
 pub const PASSWORD_INPUT_BYTES_MAX: usize = 4 * 1024;
 
@@ -418,6 +436,9 @@ const _: () = {
     // `NETWORK.NAME.INCARNATION.redb.scrub`
     assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
+    assert!(KEY_PUBLISHED_SECONDS * 1_000 > JWKS_AGE_SECONDS_MAX * 1_000 + KEYS_LOOK_MS_MAX);
+    // A line of the list is an id of 43 letters, a space and a second.
+    assert!(REVOKED_KEYS_MAX * 64 <= KEY_FILE_BYTES_MAX);
     assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
     assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
     assert!(PASSWORD_MEMORY_KIB_MAX <= PASSWORD_WORK_KIB_MAX);

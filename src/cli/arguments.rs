@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::device::AuthTokenArguments;
+use super::inspect::InspectArguments;
 use super::login::{LoginArguments, LogoutArguments};
 use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
+use super::tokens::{CreateArguments, ListArguments, RevokeArguments};
+use super::user::UserCommand;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -38,12 +42,19 @@ pub(super) enum Command {
     Logout(LogoutArguments),
     /// Tell who the token's bearer is
     Whoami(CallerArguments),
-    /// Make tokens
+    /// Get tokens for this machine by a sign-in on another, print them, and keep nothing
+    AuthToken(AuthTokenArguments),
+    /// Make, list, inspect and revoke tokens
     Token {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Make keys that sign commands, and sign with them
+    /// Make users, set passwords, let them in and keep them out
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Rotate and revoke the keys that sign tokens; make keys that sign commands, and sign with them
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
@@ -54,6 +65,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
+    /// Make a token, and print it
+    Create(CreateArguments),
+    /// List the tokens that one may see
+    List(ListArguments),
+    /// Tell what a token says of itself, unverified; with `--host`, what that server says of it
+    Inspect(InspectArguments),
+    /// End a token at once, or all of one's own, of an auth or of a user
+    Revoke(RevokeArguments),
     /// Print a root token, made from the folder's key alone, server running or not
     Root(RootArguments),
 }
@@ -64,6 +83,12 @@ pub(super) enum KeysCommand {
     New(NewKeysArguments),
     /// Sign the command on standard input, and print the body to post to `/api/db/command`
     Sign(SignArguments),
+    /// List the keys that sign tokens, and those that were revoked
+    List(ListKeysArguments),
+    /// Make the key that signs tokens next, server running or not
+    Rotate(RotateKeysArguments),
+    /// End a key at once, and every token that it signed, server running or not
+    Revoke(RevokeKeyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +276,39 @@ pub(super) struct SignArguments {
     /// The file of the key, as `keys new --out` writes it
     #[arg(long, value_name = "FILE", env = "SOLON_KEY")]
     pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Have it sign at once, in an emergency, and not when everyone had the time to learn of it
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeKeyArguments {
+    /// The id of the key, or `refresh` for the one that makes refresh tokens
+    #[arg(value_name = "KID")]
+    pub(super) key: String,
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

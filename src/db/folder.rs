@@ -16,7 +16,7 @@ use super::auth_name::AuthName;
 use super::command::{Command, is_spelling, misdirected};
 use super::data_dir::{DataDir, make_parent};
 use super::database::{Database, Options};
-use super::database_name::{DEFAULT, DatabaseName};
+use super::database_name::{DEFAULT, DatabaseName, MASTER};
 use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
@@ -34,7 +34,7 @@ use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{ApiToken, Expected, Keys, Verifier, claimed_audience};
+use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -65,6 +65,9 @@ impl Folder {
     /// The database that a new folder has, and that is meant where none is named.
     pub const DEFAULT: &str = DEFAULT;
 
+    /// The database of accounts, and of which databases there are.
+    pub const MASTER: &str = MASTER;
+
     /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
     /// between a fact of `solon/master` and the file that it is about is finished.
     ///
@@ -73,11 +76,8 @@ impl Folder {
     /// what it should be, `Corrupt` if one of the two databases is damaged.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         let dir = DataDir::new(dir);
-        let keys = Keys::load_or_create(&dir.keys())?;
-        let keys = match &options.issuer {
-            Some(issuer) => keys.with_issuer(issuer)?,
-            None => keys,
-        };
+        let issuer = options.issuer.as_deref();
+        let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
         let people = Arc::new(People::new(
             Arc::clone(&options.clock),
             options.password_cost,
@@ -95,7 +95,7 @@ impl Folder {
         };
         settling.settle()?;
         let inner = Inner {
-            tokens: Arc::new(Verifier::new(Arc::new(keys))),
+            tokens: Arc::new(tokens),
             people,
             dir,
             default,
@@ -387,6 +387,14 @@ impl Folder {
         self.sign(&opened, auth, expire_seconds)
     }
 
+    /// The public keys that verify this folder's access tokens, oldest first: those that sign, will or did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key folder can no longer be read.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(self.inner.tokens.published()?)
+    }
+
     /// Whether requests can be served.
     ///
     /// # Errors
@@ -399,7 +407,7 @@ impl Folder {
             database.state().snapshot.exists(ROOT_AUTH)?;
             database.can_write()?;
         }
-        Ok(())
+        self.public_keys().map(drop)
     }
 
     /// Finishes what was accepted and stops the writers.

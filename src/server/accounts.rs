@@ -18,9 +18,6 @@ use crate::base::limits::STRANGER_BODY_BYTES_MAX;
 use crate::db::{Acted, Error, ErrorKind, Folder, Session};
 use crate::wire::{Account, Listed, Named};
 
-/// The database of accounts and databases.
-pub(super) const MASTER: &str = "solon/master";
-
 /// Answers `/api/action`.
 pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answered, Refusal> {
     let auth = session.auth().raw();

@@ -16,6 +16,8 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod handshake;
+mod jwks;
 mod logs;
 mod observe;
 mod open;
@@ -26,6 +28,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod tokens;
 mod work;
 
 pub use door::Mode;

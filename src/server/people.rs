@@ -22,7 +22,7 @@ use crate::db::{Folder, Session, Source};
 use crate::wire::{Banner, Named, Person, ResetToken, SignedIn};
 
 /// The database that is signed in to where none is named, under `/api/signin`.
-const MASTER: &str = "solon/master";
+const MASTER: &str = Folder::MASTER;
 
 /// What is asked about those who sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::about;
 use super::act::{Action, on_fdb, on_master, on_named, on_own};
 use super::door::Door;
+use super::jwks::jwks;
 use super::observe::{observe, panicked};
 use super::people::PeopleAction;
 use super::problem::Refusal;
@@ -35,6 +36,9 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/test-transact-with", own(Action::TestTransactWith))
         .route("/api/db/query-with", own(Action::QueryWith))
         .route("/api/db/token", own(Action::Token))
+        .route("/api/db/tokens", own(Action::Tokens))
+        .route("/api/db/revoke", own(Action::Revoke))
+        .route("/api/db/whoami", own(Action::WhoAmI))
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))
         .route("/api/db/ledger-stats", own(Action::Stats))
@@ -50,6 +54,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/users", people(PeopleAction::Users))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
+        .route("/.well-known/jwks.json", any(jwks))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))
