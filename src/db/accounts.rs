@@ -111,7 +111,7 @@ impl Folder {
         let action = AccountAction::parse(body)?;
         match action {
             AccountAction::NewAccount { name, owner } => self.new_account(session, name, owner),
-            AccountAction::NewDatabase(name) => self.new_database(session, name),
+            AccountAction::NewDatabase(name) => self.new_database(session, &name),
             AccountAction::DeleteDatabase(name) => self.delete_database(session, name),
             AccountAction::RestoreDatabase(name, life) => {
                 self.restore_database(session, name, life)
@@ -153,10 +153,10 @@ impl Folder {
             for account in master::accounts(facts)? {
                 let name = master::account_name(facts, account)?;
                 let is_own = master::owns(facts, sight.auth, account)?;
-                if is_own || sees(view, account, ACCOUNT_NAME, Value::string(&name))? {
+                if is_own || sees(view, account, ACCOUNT_NAME, &Value::string(&name))? {
                     // Whoever owns it knows with whom; others know what the rules show.
                     told.push(told_account(facts, account, |flake| {
-                        Ok(is_own || sees(view, flake.s, flake.p, flake.o.clone())?)
+                        Ok(is_own || sees(view, flake.s, flake.p, &flake.o)?)
                     })?);
                 }
             }
@@ -186,16 +186,14 @@ impl Folder {
                 if entry.deleted_ms.is_some_and(is_over) {
                     continue;
                 }
-                let is_seen = is_own
-                    || match entry.deleted_ms {
-                        // What was deleted is for whoever can restore it.
-                        Some(_) => sight.is_root()?,
-                        None => {
-                            let name = Value::string(entry.name.as_str());
-                            sees(view, entry.subject, DATABASE_NAME, name)?
-                        }
-                    };
-                if is_seen {
+                let may_see = if entry.deleted_ms.is_some() {
+                    // What was deleted is for whoever can restore it.
+                    sight.is_root()?
+                } else {
+                    let name = Value::string(entry.name.as_str());
+                    sees(view, entry.subject, DATABASE_NAME, &name)?
+                };
+                if is_own || may_see {
                     told.push(told_database(&entry));
                 }
             }
@@ -315,17 +313,17 @@ impl Folder {
         told_account(&state.snapshot, account, |_| Ok(true)).map(Acted::Account)
     }
 
-    fn new_database(&self, session: &Session, name: DatabaseName) -> Result<Acted, Error> {
+    fn new_database(&self, session: &Session, name: &DatabaseName) -> Result<Acted, Error> {
         let _acting = self.act()?;
         let (auth, source) = (session.auth(), session.source());
         // Before a file is made for whoever may not.
         {
             let state = self.master().database.state();
-            Sight::of(&state.snapshot, &state.policy, auth)?.may_make(&name)?;
+            Sight::of(&state.snapshot, &state.policy, auth)?.may_make(name)?;
         }
-        self.clear(&name)?;
+        self.clear(name)?;
         let life = Incarnation(random()?);
-        self.databases().make(&name, life)?;
+        self.databases().make(name, life)?;
         let asked = name.clone();
         let made = self
             .master()
@@ -345,7 +343,7 @@ impl Folder {
             Err(error) => {
                 // Where it is not known whether the fact is there, the file is looked after when the folder is opened.
                 if is_refusal(error.kind()) {
-                    self.databases().unmake(&name, life)?;
+                    self.databases().unmake(name, life)?;
                 }
                 return Err(error);
             }
@@ -613,7 +611,7 @@ fn told_database(entry: &Entry) -> ListedDatabase {
 }
 
 /// Whether a view shows a fact.
-fn sees(view: &View<'_>, s: SubjectId, p: PredicateId, o: Value) -> Result<bool, Error> {
+fn sees(view: &View<'_>, s: SubjectId, p: PredicateId, o: &Value) -> Result<bool, Error> {
     Ok(view.sees(Fact {
         s,
         p,
