@@ -11,7 +11,6 @@ use axum::extract::Request;
 use axum::http::{Extensions, Method};
 use serde::Serialize;
 
-use super::accounts::MASTER;
 use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body;
@@ -81,7 +80,7 @@ impl PeopleAction {
     /// The database that is meant where none is named.
     fn default(self) -> &'static str {
         if self == Self::MasterSignIn {
-            MASTER
+            Folder::MASTER
         } else {
             Folder::DEFAULT
         }
