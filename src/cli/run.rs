@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
+use super::arguments::{Arguments, Command, KeysCommand, LogsCommand, TokenCommand};
 use super::exit::Exit;
-use super::{export, import, keys, serve, token, verify};
+use super::{export, import, keys, logs, serve, token, verify};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -40,6 +40,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys {
             command: KeysCommand::Sign(arguments),
         } => keys::sign(&arguments),
+        Command::Logs(arguments) => match arguments.command {
+            None => logs::logs(&arguments.shown),
+            Some(LogsCommand::Prune(arguments)) => logs::prune(&arguments),
+        },
         Command::Verify(arguments) => verify::verify(&arguments),
     };
     match done {

@@ -194,7 +194,12 @@ impl Database {
         text: &str,
     ) -> Result<Receipt, Error> {
         let auth = self.auth(auth)?;
-        self.transact_under(Author::Auth(auth), Some(Once::client(key)?), text, Source::default())
+        self.transact_under(
+            Author::Auth(auth),
+            Some(Once::client(key)?),
+            text,
+            Source::default(),
+        )
     }
 
     /// Makes the transaction of a signed command, with the permissions of the auth that it names.

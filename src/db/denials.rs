@@ -213,7 +213,10 @@ mod tests {
         assert!(denials.due(120_004).is_empty());
         // Nothing came in that minute: the next is the first again.
         assert!(denials.due(120_005).is_empty());
-        assert_eq!(counts(&denials.count(auth(1), CODE, source(1), 120_006)), [1]);
+        assert_eq!(
+            counts(&denials.count(auth(1), CODE, source(1), 120_006)),
+            [1]
+        );
         // The clock was set back.
         assert!(denials.count(auth(1), CODE, source(1), 120_007).is_empty());
         assert_eq!(counts(&denials.count(auth(1), CODE, source(1), 0)), [1]);
@@ -222,7 +225,12 @@ mod tests {
     #[test]
     fn auths_and_codes_are_told_apart_and_where_from_only_if_that_is_one_place() {
         let denials = Denials::default();
-        for (who, code) in [(auth(1), CODE), (auth(2), CODE), (auth(1), "x"), (None, "x")] {
+        for (who, code) in [
+            (auth(1), CODE),
+            (auth(2), CODE),
+            (auth(1), "x"),
+            (None, "x"),
+        ] {
             let due = denials.count(who, code, source(1), 0);
             let [(key, event)] = due.as_slice() else {
                 panic!("{due:?}")

@@ -7,6 +7,7 @@
 //! state, and only then answers (law 13: what is acknowledged is seen by every request that starts after).
 
 mod answer;
+mod audit;
 mod auth_name;
 mod command;
 mod database;
@@ -27,6 +28,7 @@ mod import_chunk;
 mod import_names;
 mod import_read;
 mod judged;
+mod logs;
 mod mint;
 mod once;
 mod session;
@@ -45,6 +47,7 @@ mod view;
 mod writer;
 
 pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
+pub use audit::Pruned;
 pub use auth_name::AuthName;
 pub use command::sign_command;
 pub use database::{Database, Options};
@@ -58,7 +61,7 @@ pub use session::Session;
 pub use signed_command::SignedCommand;
 pub use source::Source;
 pub use stats::{Stats, Totals};
-pub use trail::{Logged, Pruned};
+pub use trail::Logged;
 pub use trail_query::{LogPlace, LogQuery};
 pub use verify::verify_file;
 pub use view::View;

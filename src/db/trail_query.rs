@@ -114,7 +114,8 @@ fn place(json: &Json, at: &Pointer) -> Result<LogPlace, Error> {
         _ => None,
     };
     read.ok_or_else(|| {
-        let why = "a place in the trail is the id of a row, or an instant such as `2026-11-25T03:00:00Z`";
+        let why =
+            "a place in the trail is the id of a row, or an instant such as `2026-11-25T03:00:00Z`";
         invalid(at, why)
     })
 }

@@ -19,15 +19,15 @@ use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
 use super::command;
-use super::door::{Door, Mode, Peer, milliseconds};
+use super::door::{Door, Mode, Peer, milliseconds, source};
 use super::observe::Told;
 use super::open::acts_as_root;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
-use crate::db::{self, Folder, Session};
-use crate::wire::{NewKeys, Receipt, Stats, Token};
+use crate::db::{self, Folder, Session, Source};
+use crate::wire::{Log, NewKeys, Receipt, Stats, Token};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
+    Logs,
 }
 
 /// Which paths, and so which headers.
@@ -71,6 +72,7 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
+            "logs" => Some(Self::Logs),
             _ => None,
         }
     }
@@ -82,8 +84,8 @@ impl Action {
             | Self::Stats
             | Self::TestTransactWith
             | Self::QueryWith => Length::Short,
-            // A transaction waits for the disk, and so does a token that gets a record.
-            Self::Transact | Self::Token | Self::Command => Length::Long,
+            // A transaction waits for the disk, and so do a token that gets a record and refusals that are told.
+            Self::Transact | Self::Token | Self::Command | Self::Logs => Length::Long,
         }
     }
 }
@@ -138,6 +140,7 @@ async fn respond(
     let started = door.clock.elapsed();
     let sent = request.extensions().get::<RequestId>().cloned();
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
+    let source = source(request.extensions());
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
         Some(action) => answer(door, action, database.clone(), request, started).await,
@@ -159,6 +162,9 @@ async fn respond(
         }
         Err(Refused { refusal, auth }) => {
             told.auth = auth;
+            if auth.is_none() && refusal.is_denial() {
+                door.folder.tell_denied(refusal.code(), source);
+            }
             log_failure(&refusal, &id);
             (refusal.into_response(&id), None, None)
         }
@@ -184,6 +190,7 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
+    let source = source(&parts.extensions);
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
@@ -197,7 +204,7 @@ async fn answer(
     door.work
         .run(action.length(), move || {
             // INVARIANT(body-first)
-            let session = session(&within.folder, &asker, database.as_deref())?;
+            let session = session(&within.folder, &asker, database.as_deref(), source)?;
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
                 .and_then(|text| {
@@ -211,9 +218,14 @@ async fn answer(
                         started,
                     )
                 });
-            answered.map_err(|refusal| Refused {
-                refusal,
-                auth: Some(session.auth().raw()),
+            answered.map_err(|refusal| {
+                if refusal.is_denial() {
+                    session.tell_denied(refusal.code());
+                }
+                Refused {
+                    refusal,
+                    auth: Some(session.auth().raw()),
+                }
             })
         })
         .await?
@@ -280,16 +292,23 @@ async fn refuse_early(
     }
 }
 
-fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
-    match asker {
-        Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+fn session(
+    folder: &Folder,
+    asker: &Asker,
+    database: Option<&str>,
+    source: Source,
+) -> Result<Session, Refusal> {
+    let session = match asker {
+        Asker::Bearer(token) => folder.session_from(token, database, source),
         Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
             // Set while the server runs in open mode, it is still the lesser right.
             Some(session) => Ok(session),
-            None if *may_be_root => folder.root_session(database).map_err(Refusal::Db),
-            None => Err(Refusal::NoToken),
+            None if *may_be_root => folder.root_session(database),
+            None => return Err(Refusal::NoToken),
         },
-    }
+    };
+    let session = session.map_err(Refusal::Db)?;
+    Ok(session.sent_from(source))
 }
 
 fn call(
@@ -366,6 +385,16 @@ fn call(
                 auth,
                 body,
                 block,
+                ..Answered::default()
+            })
+        }
+        Action::Logs => {
+            let rows = session.logs(text).map_err(Refusal::Db)?;
+            let rows: Vec<Log> = rows.into_iter().map(Log::from).collect();
+            let body = serde_json::to_string(&rows).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
                 ..Answered::default()
             })
         }

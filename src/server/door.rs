@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Extensions;
+
 use super::request_id::Ids;
 use super::work::Work;
 use crate::base::Clock;
-use crate::db::Folder;
+use crate::db::{Folder, Source};
 
 /// Who a request without a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,12 @@ pub(super) struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
     pub(super) work: Work,
+}
+
+/// Where a request comes from: the other end of its connection, whatever its headers say.
+pub(super) fn source(extensions: &Extensions) -> Source {
+    let peer = extensions.get::<Peer>();
+    peer.map_or_else(Source::default, |peer| Source::from(peer.0.ip()))
 }
 
 /// A duration as answers tell it: `3.18ms`.

@@ -29,6 +29,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/token", own(Action::Token))
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))
+        .route("/api/db/logs", own(Action::Logs))
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))

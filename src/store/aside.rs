@@ -85,7 +85,11 @@ impl Aside {
             let mut end = last.map_or(from, |last| last.saturating_add(1));
             if let Some(asked) = self.trail_from {
                 // A trail without rows may begin anywhere: one that is copied begins where the other did.
-                let to = if last.is_some() { asked.min(end) } else { asked };
+                let to = if last.is_some() {
+                    asked.min(end)
+                } else {
+                    asked
+                };
                 cut(&mut trail, &mut about, to)?;
                 if to > from {
                     let mut value = Vec::new();
@@ -259,7 +263,9 @@ impl Snapshot {
             let (key, _) = row?;
             let number = number(key.value().get(group.len()..).unwrap_or_default())?;
             let text = self.trail_row(number)?.ok_or_else(|| {
-                Error::corrupt(format!("table about names row {number} of the trail, which is not there"))
+                Error::corrupt(format!(
+                    "table about names row {number} of the trail, which is not there"
+                ))
             })?;
             if visit(number, &text).is_break() {
                 break;
@@ -310,10 +316,13 @@ impl Snapshot {
             rows = rows.saturating_add(1);
             expected = number.saturating_add(1);
         }
-        if tables.about.range::<&[u8]>(..)?.count() == usize::try_from(found).unwrap_or(usize::MAX) {
+        if tables.about.range::<&[u8]>(..)?.count() == usize::try_from(found).unwrap_or(usize::MAX)
+        {
             return Ok(rows);
         }
-        Err(Error::corrupt("table about names a row that the trail does not have"))
+        Err(Error::corrupt(
+            "table about names a row that the trail does not have",
+        ))
     }
 
     /// Visits all that is kept beside the ledger in parts that are put into one disk transaction each.
@@ -412,7 +421,7 @@ mod tests {
         assert_eq!(numbers(&all, None), [5, 4, 3, 2, 1]);
         assert_eq!(numbers(&all, Some(a)), [4, 1]);
         assert_eq!(numbers(&all, Some(b)), [5, 3]);
-        assert_eq!(numbers(&all, Some(subject(2))), []);
+        assert!(numbers(&all, Some(subject(2))).is_empty());
         assert_eq!(store.verify().unwrap().trail, 5);
 
         keep(&store, vec![said(Some(a), "cut")], Some(4));
@@ -420,7 +429,10 @@ mod tests {
         assert_eq!(numbers(&left, None), [6, 5, 4]);
         assert_eq!(numbers(&left, Some(a)), [6, 4]);
         assert_eq!(numbers(&left, Some(b)), [5]);
-        assert_eq!(left.trail_reach().unwrap(), Some(Reach { first: 4, last: 6 }));
+        assert_eq!(
+            left.trail_reach().unwrap(),
+            Some(Reach { first: 4, last: 6 })
+        );
         assert_eq!(store.verify().unwrap().trail, 3);
 
         // All of it, and numbers are not used twice.

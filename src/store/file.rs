@@ -21,7 +21,8 @@ use super::error::Error;
 use super::key::{Reader, put_uint};
 use super::snapshot::Snapshot;
 use super::table::{
-    ABOUT, FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST, TRAIL,
+    ABOUT, FORMAT, FWD, HFWD, HREV, LOG, MARKS, META, META_FORMAT, META_INCARNATION, OPST, POST,
+    TRAIL,
 };
 use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::{Head, Incarnation};
@@ -193,7 +194,9 @@ impl Store {
         }
         // What is kept beside the ledger tells of no block.
         if writer.head != new.head() || writer.commits != commits {
-            return Err(Error::unavailable("a commit came while it was written anew"));
+            return Err(Error::unavailable(
+                "a commit came while it was written anew",
+            ));
         }
         take_place()?;
         writer.poison = Some("the file was written anew, and this is the old one".to_owned());

@@ -25,8 +25,8 @@ use super::row::{
 };
 use super::run::Entries;
 use super::table::{
-    ABOUT, FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key, next_key,
-    put_reverse, subject_key,
+    ABOUT, FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key,
+    next_key, put_reverse, subject_key,
 };
 use crate::model::{
     self, Bounds, CollectionId, Digest, Direction, Fact, Facts, Head, PredicateId, SubjectId, T,

@@ -4,6 +4,7 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod log;
 mod new_keys;
 mod problem;
 mod receipt;
@@ -12,6 +13,7 @@ mod token;
 mod verified;
 
 pub use about::{Health, Status, Version};
+pub use log::Log;
 pub use new_keys::NewKeys;
 pub use problem::Problem;
 pub use receipt::Receipt;

@@ -52,6 +52,7 @@ mod tests {
             blocks: 3,
             flakes: 9,
             erased: 2,
+            trail: 4,
             head: model::Head {
                 t: T(3),
                 hash: Digest([0xAB; 32]),
@@ -62,7 +63,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&Verified::from(&verified)).unwrap(),
             format!(
-                r#"{{"blocks":3,"flakes":9,"erased":2,"head":{{"block":3,"hash":"{}","instant":5}},"kept":2}}"#,
+                r#"{{"blocks":3,"flakes":9,"erased":2,"events":4,"head":{{"block":3,"hash":"{}","instant":5}},"kept":2}}"#,
                 "ab".repeat(32)
             )
         );

@@ -32,6 +32,7 @@
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `trail`: the audit trail: what stands in it, who reads what of it, and that it survives what the ledger survives
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
@@ -73,4 +74,5 @@ mod support;
 mod threads;
 mod tidy;
 mod token;
+mod trail;
 mod write_paths;
