@@ -56,6 +56,7 @@ fn main() {
         listen: "127.0.0.1:0".parse().unwrap(),
         mode: Mode::Closed,
         insecure_plain_http: false,
+        tls: None,
         clock: Arc::new(SystemClock::new()),
     };
     let server = Server::bind(folder, &config).unwrap();

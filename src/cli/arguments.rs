@@ -6,8 +6,14 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::device::AuthTokenArguments;
+use super::inspect::InspectArguments;
 use super::instant::instant;
+use super::login::{LoginArguments, LogoutArguments};
+use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
+use super::tokens::{CreateArguments, ListArguments, RevokeArguments};
+use super::user::UserCommand;
 use crate::base::limits::LOG_ROWS_DEFAULT;
 
 /// The command line.
@@ -32,12 +38,25 @@ pub(super) enum Command {
     Export(ExportArguments),
     /// Import items and transactions from a file, and go on where an import of it was stopped
     Import(ImportArguments),
-    /// Make tokens
+    /// Sign in with a password, and keep the tokens in the token file
+    Login(LoginArguments),
+    /// End the sign-in at the server, and take the token file away
+    Logout(LogoutArguments),
+    /// Tell who the token's bearer is
+    Whoami(CallerArguments),
+    /// Get tokens for this machine by a sign-in on another, print them, and keep nothing
+    AuthToken(AuthTokenArguments),
+    /// Make, list, inspect and revoke tokens
     Token {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Make keys that sign commands, and sign with them
+    /// Make users, set passwords, let them in and keep them out
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Rotate and revoke the keys that sign tokens; make keys that sign commands, and sign with them
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
@@ -50,6 +69,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
+    /// Make a token, and print it
+    Create(CreateArguments),
+    /// List the tokens that one may see
+    List(ListArguments),
+    /// Tell what a token says of itself, unverified; with `--host`, what that server says of it
+    Inspect(InspectArguments),
+    /// End a token at once, or all of one's own, of an auth or of a user
+    Revoke(RevokeArguments),
     /// Print a root token, made from the folder's key alone, server running or not
     Root(RootArguments),
 }
@@ -60,6 +87,12 @@ pub(super) enum KeysCommand {
     New(NewKeysArguments),
     /// Sign the command on standard input, and print the body to post to `/api/db/command`
     Sign(SignArguments),
+    /// List the keys that sign tokens, and those that were revoked
+    List(ListKeysArguments),
+    /// Make the key that signs tokens next, server running or not
+    Rotate(RotateKeysArguments),
+    /// End a key at once, and every token that it signed, server running or not
+    Revoke(RevokeKeyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +122,8 @@ pub(super) struct ServeArguments {
     /// Listen beyond this machine although tokens then travel in the clear
     #[arg(long, env = "SOLON_INSECURE_PLAIN_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(super) insecure_plain_http: bool,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
     /// The `iss` of tokens, in place of the id that is made with the keys
     #[arg(long, value_name = "ID", env = "SOLON_ISSUER")]
     pub(super) issuer: Option<String>,
@@ -103,6 +138,31 @@ pub(super) struct ServeArguments {
         default_value = "auto"
     )]
     pub(super) log_format: LogFormat,
+}
+
+/// Whether TLS is spoken, and what clients must prove.
+#[derive(Debug, Args)]
+pub(super) struct TlsArguments {
+    /// Speak TLS with this certificate, and those after it that lead to an authority, in PEM
+    #[arg(
+        long = "tls.certificate",
+        value_name = "FILE",
+        env = "SOLON_TLS_CERTIFICATE"
+    )]
+    pub(super) certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long = "tls.key", value_name = "FILE", env = "SOLON_TLS_KEY")]
+    pub(super) key: Option<PathBuf>,
+    /// The authorities of client certificates, in PEM
+    #[arg(
+        long = "tls.ca-certificate",
+        value_name = "FILE",
+        env = "SOLON_TLS_CA_CERTIFICATE"
+    )]
+    pub(super) ca_certificate: Option<PathBuf>,
+    /// Let in only clients with a certificate of those authorities; a request without a token is whom it names
+    #[arg(long = "tls.enable-client-verification", env = "SOLON_TLS_ENABLE_CLIENT_VERIFICATION", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) enable_client_verification: bool,
 }
 
 /// A data folder that must be there.
@@ -287,6 +347,39 @@ pub(super) struct SignArguments {
     /// The file of the key, as `keys new --out` writes it
     #[arg(long, value_name = "FILE", env = "SOLON_KEY")]
     pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Have it sign at once, in an emergency, and not when everyone had the time to learn of it
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeKeyArguments {
+    /// The id of the key, or `refresh` for the one that makes refresh tokens
+    #[arg(value_name = "KID")]
+    pub(super) key: String,
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,6 @@
 //! `solon serve --demo`: loads the demonstration and says what to try.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use super::error::Error;
@@ -22,11 +21,7 @@ pub(super) fn load(folder: &Folder, path: &Path) -> Result<(), Error> {
 }
 
 /// Shows a token for each kind of user, and requests to try with it.
-pub(super) fn show(
-    out: &mut impl Write,
-    folder: &Folder,
-    address: SocketAddr,
-) -> Result<(), Error> {
+pub(super) fn show(out: &mut impl Write, folder: &Folder, url: &str) -> Result<(), Error> {
     for kind in kinds() {
         let token = folder.token_for(kind.auth_id, TOKEN_SECONDS)?;
         writeln!(out, "\n# {}: {}", kind.auth_id, kind.what)?;
@@ -39,7 +34,7 @@ pub(super) fn show(
         {
             writeln!(
                 out,
-                "# {about}\ncurl -s http://{address}/api/db/{action} -H \"authorization: Bearer $TOKEN\" \
+                "# {about}\ncurl -s {url}/api/db/{action} -H \"authorization: Bearer $TOKEN\" \
                  -H 'content-type: application/json' -d '{body}'"
             )?;
         }

@@ -41,6 +41,21 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// How a command ends whose request was answered with this HTTP status.
+    pub(super) const fn of_status(status: u16) -> Self {
+        match status {
+            400 | 413 | 415 | 422 => Self::Usage,
+            401 => Self::Unauthenticated,
+            403 => Self::Denied,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            408 | 429 | 502 | 503 | 504 => Self::Unavailable,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

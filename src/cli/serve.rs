@@ -1,14 +1,13 @@
 //! `solon serve`: opens the folder, says where it serves, serves until it is stopped.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 
-use super::arguments::{LogFormat, LogLevel, ServeArguments};
+use super::arguments::{LogFormat, LogLevel, ServeArguments, TlsArguments};
 use super::demo;
 use super::error::Error;
 use crate::base::limits::ROOT_TOKEN_SECONDS_MAX;
 use crate::db::{Folder, Options};
-use crate::server::{Config, Format, Level, Mode, Server, install_logs};
+use crate::server::{Config, Format, Level, Mode, Server, TlsFiles, install_logs};
 
 /// Serves until it is stopped.
 pub(super) fn serve(arguments: ServeArguments) -> Result<(), Error> {
@@ -19,9 +18,12 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), Error> {
         demo,
         open,
         insecure_plain_http,
+        tls,
         issuer,
         ..
     } = arguments;
+    let tls = files(tls)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let options = Options {
         issuer,
         ..Options::default()
@@ -36,25 +38,58 @@ pub(super) fn serve(arguments: ServeArguments) -> Result<(), Error> {
         listen,
         mode,
         insecure_plain_http,
+        tls,
         clock,
     };
     let server = Server::bind(folder.clone(), &config)?;
     if demo {
         demo::load(&folder, &data)?;
     }
-    greet(&folder, server.address(), mode, demo)?;
+    let url = format!("{scheme}://{}", server.address());
+    greet(&folder, &url, mode, demo)?;
     server.run()?;
     Ok(())
 }
 
-fn greet(folder: &Folder, address: SocketAddr, mode: Mode, demo: bool) -> Result<(), Error> {
+/// The files of TLS, if it is asked for at all.
+fn files(arguments: TlsArguments) -> Result<Option<TlsFiles>, Error> {
+    let TlsArguments {
+        certificate,
+        key,
+        ca_certificate,
+        enable_client_verification,
+    } = arguments;
+    let wrong = |why| Err(Error::Arguments(why));
+    let client_authorities = match (ca_certificate, enable_client_verification) {
+        (Some(path), true) => Some(path),
+        (None, false) => None,
+        (Some(_), false) => {
+            // To take it and verify nobody would be worse than not to start.
+            return wrong("`--tls.ca-certificate` needs `--tls.enable-client-verification`");
+        }
+        (None, true) => {
+            return wrong("`--tls.enable-client-verification` needs `--tls.ca-certificate`");
+        }
+    };
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate,
+            key,
+            client_authorities,
+        })),
+        (Some(_), None) => wrong("`--tls.certificate` needs `--tls.key`"),
+        (None, Some(_)) => wrong("`--tls.key` needs `--tls.certificate`"),
+        (None, None) if client_authorities.is_some() => {
+            wrong("`--tls.enable-client-verification` needs `--tls.certificate` and `--tls.key`")
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn greet(folder: &Folder, url: &str, mode: Mode, demo: bool) -> Result<(), Error> {
     let token = folder.root_token(ROOT_TOKEN_SECONDS_MAX)?;
     let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "Solon {} serves at http://{address}",
-        env!("CARGO_PKG_VERSION")
-    )?;
+    writeln!(out, "Solon {} serves at {url}", env!("CARGO_PKG_VERSION"))?;
     writeln!(
         out,
         "Root token, good for {ROOT_TOKEN_SECONDS_MAX} s:\n{token}"
@@ -68,7 +103,7 @@ fn greet(folder: &Folder, address: SocketAddr, mode: Mode, demo: bool) -> Result
         )?;
     }
     if demo {
-        demo::show(&mut out, folder, address)?;
+        demo::show(&mut out, folder, url)?;
     }
     out.flush()?;
     Ok(())

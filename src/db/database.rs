@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -16,25 +16,29 @@ use super::denials::Denials;
 use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
 use super::event::Event;
-use super::mint;
 use super::once::{Once, tempids_of};
+use super::people::People;
 use super::signed::Signed;
 use super::source::Source;
 use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::trail::{check_rows, newest_ms};
+use super::uses::Uses;
 use super::view::View;
 use super::writer::{Done, Job, Told, Transaction, Work, Writer, random};
-use crate::base::limits::WRITER_QUEUE_MAX;
+use crate::base::limits::{STORE_CACHE_BYTES_MAX, WRITER_QUEUE_MAX};
 use crate::base::{Clock, SystemClock};
-use crate::model::system::{ROOT_AUTH, predicate};
-use crate::model::{Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, ValueRef};
+use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
+use crate::model::{
+    Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, Value, ValueRef,
+};
 use crate::policy::Policy;
 use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
+use crate::token::PasswordCost;
 use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
@@ -44,6 +48,10 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The `iss` of tokens, in place of the id that is made with the keys.
     pub issuer: Option<String>,
+    /// Bytes of pages that are kept in memory at most, in a folder for all its databases together.
+    pub cache_bytes: usize,
+    /// What the record of a new password costs to make and to check.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for Options {
@@ -51,6 +59,8 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
+            cache_bytes: STORE_CACHE_BYTES_MAX,
+            password_cost: PasswordCost::default(),
         }
     }
 }
@@ -80,6 +90,10 @@ struct Inner {
     counted: Counted,
     denials: Denials,
     clock: Arc<dyn Clock>,
+    password_cost: PasswordCost,
+    /// Those of its folder, or its own.
+    people: OnceLock<Arc<People>>,
+    uses: Arc<Uses>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -105,9 +119,9 @@ impl Database {
             .try_exists()
             .map_err(|error| Error::unavailable(error.to_string()))?
         {
-            Store::open(path)?
+            Store::open_sized(path, options.cache_bytes)?
         } else {
-            Store::create(path, Incarnation(random()?))?
+            Store::create_sized(path, Incarnation(random()?), options.cache_bytes)?
         };
         Self::start(store, options)
     }
@@ -144,10 +158,12 @@ impl Database {
             policy,
         }));
         let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
+        let uses = Arc::new(Uses::default());
         let writer = Writer {
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
+            uses: Arc::clone(&uses),
             told_ms,
         };
         let writer = std::thread::Builder::new()
@@ -160,6 +176,9 @@ impl Database {
                 denials: Denials::default(),
                 state,
                 clock: Arc::clone(&options.clock),
+                password_cost: options.password_cost,
+                people: OnceLock::new(),
+                uses,
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
             }),
@@ -344,8 +363,56 @@ impl Database {
         }
     }
 
+    /// Whether nobody but the holder of this one has the database, or a state of it.
+    ///
+    /// Whoever has neither can get one from that holder alone, so the answer stays true while it gives none away.
+    pub(super) fn is_idle(&self) -> bool {
+        if Arc::strong_count(&self.inner) > 1 {
+            return false;
+        }
+        let state = self.state();
+        // The published one and this.
+        Arc::strong_count(&state) == 2 && Arc::strong_count(&state.store) == 1
+    }
+
+    /// Whether `_setting/anonymous` is set.
+    pub(super) fn has_anonymous(&self) -> Result<bool, Error> {
+        Ok(self.anonymous()?.is_some())
+    }
+
+    /// The auth of requests without a token, if `_setting/anonymous` is set.
+    pub(super) fn anonymous(&self) -> Result<Option<SubjectId>, Error> {
+        let set = self
+            .state()
+            .snapshot
+            .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?;
+        Ok(set.into_iter().find_map(|value| match value {
+            Value::Ref(auth) => Some(auth),
+            _ => None,
+        }))
+    }
+
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        self.inner.people.get_or_init(|| {
+            let clock = Arc::clone(&self.inner.clock);
+            Arc::new(People::new(clock, self.inner.password_cost))
+        })
+    }
+
+    /// Has it share what another database of its folder keeps of those who sign in, before it is asked for.
+    pub(super) fn share_people(&self, people: &Arc<People>) {
+        // Who signed in already stays where they are.
+        drop(self.inner.people.set(Arc::clone(people)));
+    }
+
+    /// When tokens were last used.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.inner.uses
     }
 
     pub(super) fn state(&self) -> Arc<State> {
@@ -410,9 +477,7 @@ impl Database {
     fn make(&self, author: Author, work: Transaction) -> Result<Receipt, Error> {
         match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
-            Done::Granted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Ran => Err(Error::internal("the writer answered something else")),
         }
     }
 
@@ -449,20 +514,6 @@ impl Database {
         made.map(|t| tempids_of(&state.snapshot, t)).transpose()
     }
 
-    pub(super) fn grant_by(
-        &self,
-        author: Author,
-        request: mint::Request,
-        id: String,
-    ) -> Result<mint::Grant, Error> {
-        match self.ask(author, Work::Mint { request, id })? {
-            Done::Granted(grant) => Ok(grant),
-            Done::Transacted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
-        }
-    }
-
     /// Has the writer run an errand, as this author, who is admitted at its turn.
     pub(super) fn errand<T: Send + 'static>(
         &self,
@@ -474,9 +525,7 @@ impl Database {
             Done::Ran => answer
                 .try_recv()
                 .unwrap_or_else(|_| Err(Error::internal("an errand told nothing"))),
-            Done::Transacted(_) | Done::Granted(_) => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Transacted(_) => Err(Error::internal("the writer answered something else")),
         }
     }
 

@@ -48,6 +48,7 @@ pub struct Error {
     code: &'static str,
     message: String,
     at: Option<String>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Error {
@@ -57,6 +58,7 @@ impl Error {
             code,
             message: message.into(),
             at: None,
+            retry_after_seconds: None,
         }
     }
 
@@ -71,6 +73,12 @@ impl Error {
         self
     }
 
+    /// The same, and when it may be tried again.
+    pub(super) fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds.max(1));
+        self
+    }
+
     /// The same, found in a part of the request that is a text by itself: its place is one in that text.
     pub(super) fn within(mut self, part: &str) -> Self {
         self.message = format!("in {part}: {}", self.message);
@@ -79,6 +87,10 @@ impl Error {
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, "db/unavailable", message)
+    }
+
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, "db/corrupt", message)
     }
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
@@ -108,6 +120,11 @@ impl Error {
     /// Where in the request: a JSON pointer, or a line and a column.
     pub fn at(&self) -> Option<&str> {
         self.at.as_deref()
+    }
+
+    /// When it may be tried again, seconds from now, where that is known; 1 at the least.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds
     }
 }
 
@@ -265,7 +282,17 @@ impl From<token::Error> for Error {
         let message = error.to_string();
         match error {
             token::Error::KeyFile { .. } => Self::new(ErrorKind::Invalid, "db/key-file", message),
-            token::Error::Random | token::Error::Provider => Self::internal(message),
+            token::Error::Random | token::Error::Provider | token::Error::PasswordCost => {
+                Self::internal(message)
+            }
+            token::Error::KeysUnread | token::Error::NoRefreshKey => Self::unavailable(message),
+            token::Error::NoSuchKey(_) => Self::new(ErrorKind::NotFound, "db/not-found", message),
+            token::Error::NextKeyStands | token::Error::TooManyKeys { .. } => {
+                Self::new(ErrorKind::Conflict, "db/conflict", message)
+            }
+            token::Error::Password { .. } | token::Error::PasswordRecord(_) => {
+                Self::new(ErrorKind::Invalid, "db/invalid-request", message)
+            }
             token::Error::Expired => {
                 Self::new(ErrorKind::Unauthenticated, "db/expired-token", message)
             }

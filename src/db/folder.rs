@@ -1,36 +1,40 @@
 //! A data folder: the keys that sign tokens, and the databases that the tokens name.
 //!
-//! Shape:
-//! ```text
-//! DIR/keys/…                   the signing keys and the issuer's id; see docs/format.md
-//! DIR/keys/local.default.json  the incarnation of a database, for whoever mints from the key alone
-//! DIR/local/default.redb       the database `local/default`
-//! ```
-//! There is one database today. Who holds the folder's keys is root: that is what an operator is.
+//! Two databases it always has and has always open: `local/default`, and `solon/master`, whose facts say which others
+//! there are (`master.rs`). The others are opened when they are asked for (`databases.rs`). Who holds the folder's keys
+//! is root: that is what an operator is.
+//!
+//! 1. A name that is none and a name that nobody may know are refused alike, by the same code on the same path.
+//! 2. Which database a token is verified against is chosen by what the token claims; that it is of that database is
+//!    believed once its signature is verified. Until then nothing is opened.
+//! 3. One process has a folder: the files of the two databases are locked while it does.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use super::auth_name::AuthName;
 use super::command::{Command, is_spelling, misdirected};
+use super::data_dir::{DataDir, make_parent};
 use super::database::{Database, Options};
+use super::database_name::{DEFAULT, DatabaseName};
+use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
+use super::master::{self, Entry};
 use super::mint::issue;
+use super::people::People;
+use super::program::Program;
+use super::root_token::sign;
 use super::session::{Session, wrong_database};
+use super::settle::{Settling, furnish};
 use super::signed::Signed;
 use super::signed_command::SignedCommand;
 use super::source::Source;
 use super::state::Author;
-use crate::base::limits::ROOT_TOKEN_SECONDS_MAX;
-use crate::model::system::{ROOT_AUTH, ROOT_SETTING, predicate};
-use crate::model::{Facts, Incarnation, SubjectId, T, Value};
+use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
+use crate::model::system::ROOT_AUTH;
+use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{Expected, Grant, Keys, TokenId, Verifier};
-
-/// The database that a new folder has.
-pub(super) const DEFAULT: &str = "local/default";
+use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -41,41 +45,60 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
-    opened: Opened,
+    /// Of those who sign in, whichever the database.
+    people: Arc<People>,
+    dir: DataDir,
+    default: Opened,
+    master: Opened,
+    databases: Databases,
+    /// Held by whoever changes which databases there are.
+    acting: Mutex<()>,
 }
 
-/// A database of the folder that is open, and its name.
-#[derive(Clone, Debug)]
-pub(super) struct Opened {
-    pub(super) name: Arc<str>,
-    pub(super) database: Database,
+/// A database that is there, open or not.
+enum Found<'a> {
+    Fixed(&'a Opened),
+    OnDemand(Entry),
 }
 
 impl Folder {
-    /// Opens a data folder, and makes it, its keys and its database if they are not there.
+    /// The database that a new folder has, and that is meant where none is named.
+    pub const DEFAULT: &str = DEFAULT;
+
+    /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
+    /// between a fact of `solon/master` and the file that it is about is finished.
     ///
     /// # Errors
     /// `Unavailable` if another process has it open or the disk does not answer, `Invalid` if a file in it is not
-    /// what it should be, `Corrupt` if the database is damaged.
+    /// what it should be, `Corrupt` if one of the two databases is damaged.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
-        let keys = Keys::load_or_create(&dir.join("keys"))?;
-        let keys = match &options.issuer {
-            Some(issuer) => keys.with_issuer(issuer)?,
-            None => keys,
+        let dir = DataDir::new(dir);
+        let issuer = options.issuer.as_deref();
+        let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
+        let people = Arc::new(People::new(
+            Arc::clone(&options.clock),
+            options.password_cost,
+        ));
+        let default = fixed(&dir, &DatabaseName::of_default(), options)?;
+        default.database.share_people(&people);
+        let master = fixed(&dir, &DatabaseName::of_master(), options)?;
+        master.database.share_people(&people);
+        furnish(&master.database, default.database.incarnation())?;
+        let databases = Databases::new(dir.clone(), options.clone(), Arc::clone(&people));
+        let settling = Settling {
+            dir: &dir,
+            master: &master.database,
+            databases: &databases,
         };
-        let path = database_path(dir);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| unreadable(parent, &error))?;
-        }
-        let database = Database::open_with(&path, options)?;
-        keep_incarnation(dir, database.incarnation())?;
-        let tokens = Arc::new(Verifier::new(Arc::new(keys)));
+        settling.settle()?;
         let inner = Inner {
-            tokens,
-            opened: Opened {
-                name: Arc::from(DEFAULT),
-                database,
-            },
+            tokens: Arc::new(tokens),
+            people,
+            dir,
+            default,
+            master,
+            databases,
+            acting: Mutex::new(()),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -94,33 +117,26 @@ impl Folder {
         Err(Error::new(ErrorKind::NotFound, "db/not-found", why))
     }
 
-    /// The folder's database.
+    /// The folder's default database, `local/default`.
     pub fn database(&self) -> &Database {
-        &self.inner.opened.database
+        &self.inner.default.database
     }
 
-    /// The database that a name means.
+    /// The database that a name means, in either spelling. It stays open while the caller holds it.
     ///
     /// # Errors
-    /// `NotFound` if it is not there.
-    pub fn database_named(&self, name: &str) -> Result<&Database, Error> {
-        if self.is_named(Some(name)) {
-            return Ok(&self.inner.opened.database);
-        }
-        Err(Error::new(
-            ErrorKind::NotFound,
-            "db/not-found",
-            "there is no such database",
-        ))
+    /// `NotFound` if it is not there; `Unavailable` if all that may be open are in use.
+    pub fn database_named(&self, name: &str) -> Result<Database, Error> {
+        Ok(self.opened(name)?.database)
     }
 
     /// The database that a name means, in either spelling.
     ///
     /// # Errors
-    /// `NotFound` if it is not there.
+    /// As [`Folder::database_named`].
     pub(super) fn opened(&self, name: &str) -> Result<Opened, Error> {
-        self.database_named(name)?;
-        Ok(self.inner.opened.clone())
+        let found = self.find(name)?.ok_or_else(no_such_database)?;
+        self.open_found(found)
     }
 
     /// The database of this incarnation.
@@ -128,12 +144,25 @@ impl Folder {
     /// # Errors
     /// `NotFound` if there is none.
     pub(super) fn of_incarnation(&self, incarnation: Incarnation) -> Result<Opened, Error> {
-        let opened = &self.inner.opened;
-        if opened.database.incarnation() == incarnation {
-            return Ok(opened.clone());
+        let Inner {
+            default, master, ..
+        } = &*self.inner;
+        for fixed in [default, master] {
+            if fixed.database.incarnation() == incarnation {
+                return Ok(fixed.clone());
+            }
         }
-        let why = "there is no such database";
-        Err(Error::new(ErrorKind::NotFound, "db/not-found", why))
+        let state = master.database.state();
+        let entry = master::of_life(&state.snapshot, incarnation)?;
+        drop(state);
+        self.inner
+            .databases
+            .open(&entry.ok_or_else(no_such_database)?)
+    }
+
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        &self.inner.people
     }
 
     /// What verifies and signs tokens.
@@ -141,15 +170,35 @@ impl Folder {
         &self.inner.tokens
     }
 
-    /// Whether nothing was ever written to the database but its bootstrap.
+    /// `solon/master`.
+    pub(super) fn master(&self) -> &Opened {
+        &self.inner.master
+    }
+
+    /// The databases that are opened on demand.
+    pub(super) fn databases(&self) -> &Databases {
+        &self.inner.databases
+    }
+
+    /// The folder's files.
+    pub(super) fn dir(&self) -> &DataDir {
+        &self.inner.dir
+    }
+
+    /// What is held while it is changed which databases there are.
+    pub(super) fn acting(&self) -> &Mutex<()> {
+        &self.inner.acting
+    }
+
+    /// Whether nothing was ever written to the default database but its bootstrap.
     pub fn is_fresh(&self) -> bool {
-        self.inner.opened.database.head().t == T(1)
+        self.database().head().t == T(1)
     }
 
     /// The session of the bearer of a token; `database` where the request names one.
     ///
     /// # Errors
-    /// `Unauthenticated` for a token that is not good here; `NotFound` for a database that is not there.
+    /// `Unauthenticated` for a token that is not good here, or is of another database than the one that is named.
     pub fn session(&self, token: &str, database: Option<&str>) -> Result<Session, Error> {
         self.session_from(token, database, Source::default())
     }
@@ -164,54 +213,100 @@ impl Folder {
         database: Option<&str>,
         source: Source,
     ) -> Result<Session, Error> {
-        let Inner { tokens, opened } = &*self.inner;
-        let Opened { name, database: of } = opened;
-        let expected = Expected {
-            audience: name,
-            incarnation: of.incarnation(),
+        if ApiToken::is(token) {
+            return self.program_session(token, database, source);
+        }
+        let Inner {
+            tokens, default, ..
+        } = &*self.inner;
+        let claimed = claimed_audience(token);
+        let found = match &claimed {
+            // A token names its database in one spelling.
+            Some(name) => self.find(name)?.filter(|found| *found.name() == **name),
+            None => None,
         };
-        let identity = tokens.verify(token, &expected, of.clock().now_ms())?;
-        if !self.is_named(database) {
-            // The token is good, and of this database: it is no token of the one that the request names.
+        // What claims a database that is not there is refused as what is wrong for one that is.
+        let found = found.unwrap_or(Found::Fixed(default));
+        let expected = Expected {
+            audience: &found.name(),
+            incarnation: found.incarnation(),
+        };
+        let identity = tokens.verify(token, &expected, default.database.clock().now_ms())?;
+        if database.is_some_and(|named| !is_spelling(named, expected.audience)) {
+            // The token is good, and of its database: it is no token of the one that the request names.
             return Err(wrong_database());
         }
-        Session::admit(
-            of.clone(),
-            Arc::clone(name),
-            Arc::clone(tokens),
-            Author::Bearer(identity),
-        )
-        .map(|session| session.sent_from(source))
+        let Opened { name, database } =
+            self.open_found(found).map_err(|error| match error.kind() {
+                // It was deleted a moment ago.
+                ErrorKind::NotFound => wrong_database(),
+                _ => error,
+            })?;
+        Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
+            .map(|session| session.sent_from(source).used())
     }
 
-    /// The session of requests without a token, if `_setting/anonymous` is set.
+    /// The session of the bearer of an API token: its database is the one of its incarnation.
+    fn program_session(
+        &self,
+        token: &str,
+        database: Option<&str>,
+        source: Source,
+    ) -> Result<Session, Error> {
+        let token = ApiToken::parse(token)?;
+        let opened = self.of_incarnation(token.incarnation());
+        let Opened { name, database: of } = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => wrong_database(),
+            _ => error,
+        })?;
+        let program = Program::find(&token, &of.state().snapshot)?;
+        if database.is_some_and(|it| !is_spelling(it, &name)) {
+            return Err(wrong_database());
+        }
+        let author = Author::Program(Arc::new(program));
+        Session::admit(of, name, Arc::clone(self.tokens()), author)
+            .map(|session| session.sent_from(source).used())
+    }
+
+    /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.
     ///
     /// # Errors
     /// As [`Folder::session`].
     pub fn anonymous(&self, database: Option<&str>) -> Result<Option<Session>, Error> {
-        if !self.is_named(database) {
+        if !self.has_anonymous(database)? {
             return Ok(None);
         }
-        let state = self.inner.opened.database.state();
-        let set = state
-            .snapshot
-            .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?;
-        match set.first() {
-            Some(Value::Ref(auth)) => self.session_of(*auth).map(Some),
-            _ => Ok(None),
+        let opened = self.opened(database.unwrap_or(DEFAULT))?;
+        match opened.database.anonymous()? {
+            Some(auth) => self.session_of(opened, auth).map(Some),
+            None => Ok(None),
         }
     }
 
-    /// Whether `_setting/anonymous` is set.
+    /// Whether `_setting/anonymous` is set in the database that is named, or in the default one. It is not in one that
+    /// is not there.
     ///
     /// # Errors
     /// `Corrupt` or `Unavailable` if that cannot be read.
-    pub fn has_anonymous(&self) -> Result<bool, Error> {
-        let state = self.inner.opened.database.state();
-        Ok(!state
-            .snapshot
-            .value_list(ROOT_SETTING, predicate::SETTING_ANONYMOUS)?
-            .is_empty())
+    pub fn has_anonymous(&self, database: Option<&str>) -> Result<bool, Error> {
+        match self.find(database.unwrap_or(DEFAULT))? {
+            Some(Found::Fixed(opened)) => opened.database.has_anonymous(),
+            Some(Found::OnDemand(entry)) => self.inner.databases.has_anonymous(&entry),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether `_setting/anonymous` is set in any database. Each is opened for that.
+    ///
+    /// # Errors
+    /// As [`Folder::has_anonymous`].
+    pub fn has_anonymous_anywhere(&self) -> Result<bool, Error> {
+        for entry in self.entries()? {
+            if entry.deleted_ms.is_none() && self.has_anonymous(Some(entry.name.as_str()))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A session as root, for whoever runs the server in open mode.
@@ -219,14 +314,8 @@ impl Folder {
     /// # Errors
     /// `NotFound` for a database that is not there.
     pub fn root_session(&self, database: Option<&str>) -> Result<Session, Error> {
-        if !self.is_named(database) {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "db/not-found",
-                "there is no such database",
-            ));
-        }
-        self.session_of(ROOT_AUTH)
+        let opened = self.opened(database.unwrap_or(DEFAULT))?;
+        self.session_of(opened, ROOT_AUTH)
     }
 
     /// Verifies a signed command. It carries its own proof, and needs no session.
@@ -244,21 +333,31 @@ impl Folder {
         if database.is_some_and(|named| !command.is_for(named)) {
             return Err(misdirected());
         }
-        if !command.is_for(&self.inner.opened.name) {
-            return Err(Signed::refuse(&command));
+        match self.opened(&command.database) {
+            Ok(opened) => SignedCommand::verify(&opened.database, command),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Signed::refuse(&command)),
+            Err(error) => Err(error),
         }
-        SignedCommand::verify(&self.inner.opened.database, command)
     }
 
-    /// A token for root.
+    /// A token for root of the default database.
     ///
     /// # Errors
     /// `Invalid` for more than 3599 seconds.
     pub fn root_token(&self, expire_seconds: u64) -> Result<String, Error> {
-        self.sign(ROOT_AUTH, Some(expire_seconds))
+        self.root_token_in(DEFAULT, expire_seconds)
     }
 
-    /// A token that the operator mints for an auth, which needs no op: the keys are the operator's.
+    /// A token for root of the database that a name means.
+    ///
+    /// # Errors
+    /// As [`Folder::root_token`]; `NotFound` if there is no such database.
+    pub fn root_token_in(&self, database: &str, expire_seconds: u64) -> Result<String, Error> {
+        self.sign(&self.opened(database)?, ROOT_AUTH, expire_seconds)
+    }
+
+    /// A token that the operator mints for an auth of the default database, which needs no op: the keys are the
+    /// operator's.
     ///
     /// # Errors
     /// `NotFound` if there is no such auth; `Invalid` for more than a day, which would need a record.
@@ -267,8 +366,30 @@ impl Folder {
         auth: impl Into<AuthName>,
         expire_seconds: u64,
     ) -> Result<String, Error> {
-        let auth = self.inner.opened.database.auth(auth)?;
-        self.sign(auth, Some(expire_seconds))
+        self.token_for_in(DEFAULT, auth, expire_seconds)
+    }
+
+    /// The same, of the database that a name means.
+    ///
+    /// # Errors
+    /// As [`Folder::token_for`]; `NotFound` also if there is no such database.
+    pub fn token_for_in(
+        &self,
+        database: &str,
+        auth: impl Into<AuthName>,
+        expire_seconds: u64,
+    ) -> Result<String, Error> {
+        let opened = self.opened(database)?;
+        let auth = opened.database.auth(auth)?;
+        self.sign(&opened, auth, expire_seconds)
+    }
+
+    /// The public keys that verify this folder's access tokens, oldest first: those that sign, will or did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key folder can no longer be read.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(self.inner.tokens.published()?)
     }
 
     /// Whether requests can be served.
@@ -276,38 +397,65 @@ impl Folder {
     /// # Errors
     /// What stands in the way.
     pub fn ready(&self) -> Result<(), Error> {
-        self.inner
-            .opened
-            .database
-            .state()
-            .snapshot
-            .exists(ROOT_AUTH)?;
-        self.inner.opened.database.can_write()
+        let Inner {
+            default, master, ..
+        } = &*self.inner;
+        for Opened { database, .. } in [default, master] {
+            database.state().snapshot.exists(ROOT_AUTH)?;
+            database.can_write()?;
+        }
+        self.public_keys().map(drop)
     }
 
-    /// Finishes what was accepted and stops the writer.
+    /// Finishes what was accepted and stops the writers.
     pub fn close(&self) {
-        self.inner.opened.database.close();
+        self.inner.databases.close();
+        self.inner.default.database.close();
+        self.inner.master.database.close();
     }
 
-    fn is_named(&self, database: Option<&str>) -> bool {
-        database.is_none_or(|it| is_spelling(it, &self.inner.opened.name))
+    /// All that `solon/master` says of databases.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let state = self.inner.master.database.state();
+        master::all(&state.snapshot)
     }
 
-    fn session_of(&self, auth: SubjectId) -> Result<Session, Error> {
-        let Inner { tokens, opened } = &*self.inner;
+    /// The database that a name means, if it is there. Nothing is opened.
+    fn find(&self, name: &str) -> Result<Option<Found<'_>>, Error> {
+        let Some(name) = DatabaseName::parse(name) else {
+            return Ok(None);
+        };
+        let Inner {
+            default, master, ..
+        } = &*self.inner;
+        for fixed in [default, master] {
+            if *fixed.name == *name.as_str() {
+                return Ok(Some(Found::Fixed(fixed)));
+            }
+        }
+        let state = master.database.state();
+        Ok(master::named(&state.snapshot, &name)?.map(Found::OnDemand))
+    }
+
+    fn open_found(&self, found: Found<'_>) -> Result<Opened, Error> {
+        match found {
+            Found::Fixed(opened) => Ok(opened.clone()),
+            Found::OnDemand(entry) => self.inner.databases.open(&entry),
+        }
+    }
+
+    pub(super) fn session_of(&self, opened: Opened, auth: SubjectId) -> Result<Session, Error> {
         let Opened { name, database } = opened;
-        let author = Author::Auth(auth);
-        Session::admit(
-            database.clone(),
-            Arc::clone(name),
-            Arc::clone(tokens),
-            author,
-        )
+        let tokens = Arc::clone(&self.inner.tokens);
+        Session::admit(database, name, tokens, Author::Auth(auth))
     }
 
-    fn sign(&self, auth: SubjectId, lifetime_seconds: Option<u64>) -> Result<String, Error> {
-        let Inner { tokens, opened } = &*self.inner;
+    fn sign(
+        &self,
+        opened: &Opened,
+        auth: SubjectId,
+        lifetime_seconds: u64,
+    ) -> Result<String, Error> {
         let Opened { name, database } = opened;
         let state = database.state();
         let facts = &state.snapshot;
@@ -318,131 +466,46 @@ impl Folder {
         let max = if is_root {
             ROOT_TOKEN_SECONDS_MAX
         } else {
-            crate::base::limits::UNRECORDED_TOKEN_SECONDS_MAX
+            UNRECORDED_TOKEN_SECONDS_MAX
         };
-        if lifetime_seconds.is_none_or(|seconds| seconds > max || seconds == 0) {
+        if lifetime_seconds > max || lifetime_seconds == 0 {
             let why = format!("such a token lives from 1 to {max} seconds");
             return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
         }
         let issued_at_s = issue(auth, facts, database.clock().now_ms())?;
         sign(
-            &tokens.keys(),
+            &self.inner.tokens.keys(),
             auth,
             name,
             database.incarnation(),
             issued_at_s,
-            lifetime_seconds,
+            Some(lifetime_seconds),
         )
     }
 }
 
-/// A root token from the keys of a folder alone, whether or not a server runs on it.
-///
-/// # Errors
-/// `NotFound` if the folder has no keys or no such database; `Invalid` for more than 3599 seconds.
-pub fn root_token_from_keys(
-    dir: &Path,
-    expire_seconds: u64,
-    database: &str,
-    options: &Options,
-) -> Result<String, Error> {
-    if expire_seconds == 0 || expire_seconds > ROOT_TOKEN_SECONDS_MAX {
-        let why = format!("a root token lives from 1 to {ROOT_TOKEN_SECONDS_MAX} seconds");
-        return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
+impl Found<'_> {
+    fn name(&self) -> Arc<str> {
+        match self {
+            Self::Fixed(opened) => Arc::clone(&opened.name),
+            Self::OnDemand(entry) => entry.name.shared(),
+        }
     }
-    let name = database.replacen('.', "/", 1);
-    let not_found = |what: String| Error::new(ErrorKind::NotFound, "db/not-found", what);
-    if name != DEFAULT {
-        return Err(not_found(format!(
-            "there is no database `{name}` in this folder"
-        )));
+
+    fn incarnation(&self) -> Incarnation {
+        match self {
+            Self::Fixed(opened) => opened.database.incarnation(),
+            Self::OnDemand(entry) => entry.incarnation,
+        }
     }
-    let path = incarnation_path(dir);
-    let text = fs::read_to_string(&path).map_err(|_| {
-        not_found(format!(
-            "`{}` is no data folder of a database",
-            dir.display()
-        ))
-    })?;
-    let incarnation = parse_incarnation(&text).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Corrupt,
-            "db/corrupt",
-            "the incarnation file is damaged",
-        )
-    })?;
-    let keys = Keys::load(&dir.join("keys"))?;
-    let keys = match &options.issuer {
-        Some(issuer) => keys.with_issuer(issuer)?,
-        None => keys,
-    };
-    let now_s = options.clock.now_ms().div_euclid(1_000);
-    sign(
-        &keys,
-        ROOT_AUTH,
-        &name,
-        incarnation,
-        now_s,
-        Some(expire_seconds),
-    )
 }
 
-fn sign(
-    keys: &Keys,
-    subject: SubjectId,
-    audience: &str,
-    incarnation: Incarnation,
-    issued_at_s: i64,
-    lifetime_seconds: Option<u64>,
-) -> Result<String, Error> {
-    let id = TokenId::random()?;
-    Ok(keys.sign(&Grant {
-        subject,
-        audience,
-        incarnation,
-        issued_at_s,
-        lifetime_seconds,
-        id,
-    })?)
-}
-
-/// Where the folder's database is.
-pub(super) fn database_path(dir: &Path) -> PathBuf {
-    dir.join(format!("{DEFAULT}.redb"))
-}
-
-fn incarnation_path(dir: &Path) -> PathBuf {
-    dir.join("keys")
-        .join(format!("{}.incarnation", DEFAULT.replace('/', ".")))
-}
-
-/// Writes the incarnation beside the keys, whole or not at all.
-fn keep_incarnation(dir: &Path, incarnation: Incarnation) -> Result<(), Error> {
-    let path = incarnation_path(dir);
-    let text = format!("{incarnation}\n");
-    if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
-        return Ok(());
-    }
-    let new = path.with_extension("new");
-    let write = || {
-        let mut file = fs::File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)
-    };
-    write().map_err(|error| unreadable(&path, &error))
-}
-
-fn parse_incarnation(text: &str) -> Option<Incarnation> {
-    let text = text.trim_end();
-    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(text, 16)
-        .ok()
-        .map(|number| Incarnation(number.to_be_bytes()))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::unavailable(format!("`{}`: {error}", path.display()))
+/// Opens one of the two databases that every folder has, and makes it if it is not there.
+fn fixed(dir: &DataDir, name: &DatabaseName, options: &Options) -> Result<Opened, Error> {
+    let path = dir.place(name);
+    make_parent(&path)?;
+    Ok(Opened {
+        name: name.shared(),
+        database: Database::open_with(&path, &options_of(options, name))?,
+    })
 }

@@ -31,9 +31,10 @@ pub(super) enum Sight {
     About(SubjectId),
 }
 
-/// Whether an error says that who asked is not known, or may not.
+/// Whether an error says that who asked is not known, or may not. A password that is wrong has an event of its own.
 pub(super) fn is_denial(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
+        && error.code() != "db/invalid-password"
 }
 
 /// Reads rows, newest first.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::data_dir::DataDir;
+use super::database_name::DatabaseName;
 use super::error::{Error, ErrorKind};
-use super::folder::{DEFAULT, database_path};
 use super::trail::check_rows;
 use crate::model::Digest;
 use crate::store::{Store, Verified};
@@ -23,12 +24,11 @@ pub fn verify_file(dir: &Path, database: &str, kept: Option<&str>) -> Result<Ver
         })?),
         None => None,
     };
-    let path = database_path(dir);
-    let name = database.replacen('.', "/", 1);
-    if name != DEFAULT || !path.is_file() {
-        let why = format!("there is no database `{name}` in `{}`", dir.display());
-        return Err(Error::new(ErrorKind::NotFound, "db/not-found", why));
-    }
+    let path = DatabaseName::parse(database).map(|name| DataDir::new(dir).place(&name));
+    let path = path.filter(|path| path.is_file()).ok_or_else(|| {
+        let why = format!("there is no database `{database}` in `{}`", dir.display());
+        Error::new(ErrorKind::NotFound, "db/not-found", why)
+    })?;
     let store = Store::open_as_it_is(path)?;
     let verified = match kept {
         Some(kept) => store.verify_with(kept)?,

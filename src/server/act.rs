@@ -15,9 +15,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
+use super::accounts;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
+use super::certificate::Certificate;
 use super::command;
 use super::door::{Door, Mode, Peer, milliseconds, source};
 use super::observe::Told;
@@ -41,6 +43,10 @@ pub(super) enum Action {
     TestTransactWith,
     QueryWith,
     Logs,
+    /// On accounts and databases.
+    Act,
+    Accounts,
+    Databases,
 }
 
 /// Which paths, and so which headers.
@@ -52,10 +58,15 @@ pub(super) enum Family {
     Fdb,
 }
 
-/// Who asks, as far as the headers tell. Verified only in [`session`].
+/// Who asks, as far as the headers and the connection tell. Verified only in [`session`].
+#[derive(Clone)]
 enum Asker {
     Bearer(String),
-    Nobody { may_be_root: bool },
+    /// Whom the connection's certificate names. A token beside it is who asks.
+    Certified(Arc<Certificate>),
+    Nobody {
+        may_be_root: bool,
+    },
 }
 
 /// The path's names: network, database, action.
@@ -83,9 +94,11 @@ impl Action {
             | Self::NewKeys
             | Self::Stats
             | Self::TestTransactWith
-            | Self::QueryWith => Length::Short,
-            // A transaction waits for the disk, and so do a token that gets a record and refusals that are told.
-            Self::Transact | Self::Token | Self::Command | Self::Logs => Length::Long,
+            | Self::QueryWith
+            | Self::Accounts
+            | Self::Databases => Length::Short,
+            // A transaction waits for the disk, and so do a token that gets a record and what is told of refusals.
+            Self::Transact | Self::Token | Self::Command | Self::Act | Self::Logs => Length::Long,
         }
     }
 }
@@ -93,6 +106,12 @@ impl Action {
 /// Answers `/api/db/ACTION`: the database is the token's.
 pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) -> Response {
     respond(&door, Family::Api, Some(action), None, request).await
+}
+
+/// Answers `/api/ACTION`, which is asked of `solon/master`.
+pub(super) async fn on_master(door: Arc<Door>, action: Action, request: Request) -> Response {
+    let master = Some(accounts::MASTER.to_owned());
+    respond(&door, Family::Api, Some(action), master, request).await
 }
 
 /// Answers `/api/db/NETWORK/NAME/ACTION`.
@@ -182,7 +201,10 @@ async fn answer(
     request: Request,
     started: Duration,
 ) -> Result<Answered, Refused> {
-    let may_be_bodiless = matches!(action, Action::NewKeys | Action::Stats);
+    let may_be_bodiless = matches!(
+        action,
+        Action::NewKeys | Action::Stats | Action::Accounts | Action::Databases
+    );
     match *request.method() {
         Method::POST => {}
         Method::GET if may_be_bodiless => {}
@@ -249,10 +271,19 @@ fn asker(door: &Door, parts: &Parts) -> Result<Asker, Refusal> {
         Credential::Token(token) => Ok(Asker::Bearer(token)),
         Credential::Malformed => Err(Refusal::MalformedToken),
         Credential::None => {
+            if let Some(certificate) = parts.extensions.get::<Arc<Certificate>>() {
+                return Ok(Asker::Certified(Arc::clone(certificate)));
+            }
             let peer = parts.extensions.get::<Peer>();
             let may_be_root = door.mode == Mode::Open
                 && peer.is_some_and(|peer| {
-                    acts_as_root(peer.0, parts.version, &parts.uri, &parts.headers)
+                    acts_as_root(
+                        peer.0,
+                        door.scheme,
+                        parts.version,
+                        &parts.uri,
+                        &parts.headers,
+                    )
                 });
             Ok(Asker::Nobody { may_be_root })
         }
@@ -270,24 +301,28 @@ async fn refuse_early(
     match asker {
         Asker::Nobody { may_be_root: true } => Ok(()),
         Asker::Nobody { may_be_root: false } => {
-            let asked = door.work.run(Length::Short, move || folder.has_anonymous());
+            let database = database.map(str::to_owned);
+            let asked = door.work.run(Length::Short, move || {
+                folder.has_anonymous(database.as_deref())
+            });
             if asked.await?.map_err(Refusal::Db)? {
                 Ok(())
             } else {
                 Err(Refusal::NoToken)
             }
         }
-        Asker::Bearer(token) => {
+        Asker::Bearer(_) | Asker::Certified(_) => {
             let stranger_max = u64::try_from(STRANGER_BODY_BYTES_MAX).unwrap_or(u64::MAX);
             if body::told_length(&parts.headers).is_some_and(|told| told <= stranger_max) {
                 return Ok(());
             }
-            let token = token.clone();
+            let asker = asker.clone();
             let database = database.map(str::to_owned);
+            let source = source(&parts.extensions);
             let verified = door.work.run(Length::Short, move || {
-                folder.session(&token, database.as_deref()).map(drop)
+                session(&folder, &asker, database.as_deref(), source).map(drop)
             });
-            verified.await?.map_err(Refusal::Db)
+            verified.await?
         }
     }
 }
@@ -300,6 +335,7 @@ fn session(
 ) -> Result<Session, Refusal> {
     let session = match asker {
         Asker::Bearer(token) => folder.session_from(token, database, source),
+        Asker::Certified(certificate) => folder.certificate_session(certificate.names(), database),
         Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
             // Set while the server runs in open mode, it is still the lesser right.
             Some(session) => Ok(session),
@@ -360,7 +396,7 @@ fn call(
             })
         }
         Action::Token => {
-            let minted = session.token(text).map_err(Refusal::Db)?;
+            let minted = door.folder.token(session, text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
             Ok(Answered {
                 auth,
@@ -398,6 +434,9 @@ fn call(
                 ..Answered::default()
             })
         }
+        Action::Act => accounts::act(&door.folder, session, text),
+        Action::Accounts => accounts::accounts(&door.folder, session, text),
+        Action::Databases => accounts::databases(&door.folder, session, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

@@ -20,6 +20,13 @@ pub enum Mode {
     Open,
 }
 
+/// How the server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
 /// The other end of a connection, as the system says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
@@ -28,6 +35,7 @@ pub(super) struct Peer(pub(super) SocketAddr);
 pub(super) struct Door {
     pub(super) folder: Folder,
     pub(super) mode: Mode,
+    pub(super) scheme: Scheme,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
     pub(super) work: Work,

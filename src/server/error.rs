@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::db;
 
@@ -22,7 +23,8 @@ pub enum Error {
     /// Plain HTTP beyond this machine, and nobody asked for it by name.
     #[error(
         "`{0}` is not a loopback address, and plain HTTP would carry tokens in the clear: \
-         put a proxy with TLS before a loopback address, or pass `--insecure-plain-http`"
+         give `--tls.certificate` and `--tls.key`, put a proxy with TLS before a loopback address, or pass \
+         `--insecure-plain-http`"
     )]
     PlainHttpBeyondLoopback(SocketAddr),
     /// Open mode beyond this machine.
@@ -35,6 +37,19 @@ pub enum Error {
         "`--open` cannot be used where `_setting/anonymous` says who a request without a token is"
     )]
     OpenWithAnonymous,
+    /// Open mode, where every connection proves a client certificate, which says who asks.
+    #[error(
+        "`--open` cannot be used with `--tls.enable-client-verification`, where a client's certificate says who it is"
+    )]
+    OpenWithCertificates,
+    /// A file of TLS is not good.
+    #[error("cannot use `{}` for TLS: {why}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The system gave no threads, sockets or signals.
     #[error("the system refused to run the server: {0}")]
     System(io::Error),

@@ -5,13 +5,19 @@
 //! `work.rs`.
 
 mod about;
+mod accounts;
 mod act;
+mod activity;
 mod answered;
 mod bearer;
 mod body;
+mod certificate;
 mod command;
+mod connection;
 mod door;
 mod error;
+mod handshake;
+mod jwks;
 mod logs;
 mod observe;
 mod open;
@@ -20,10 +26,12 @@ mod problem;
 mod request_id;
 mod routes;
 mod serve;
+mod tls;
 mod work;
 
 pub use door::Mode;
 pub use error::Error;
 pub use logs::{Format, Level, install as install_logs};
 pub use problem::status;
-pub use serve::{Config, Server, Stopper};
+pub use serve::{Config, Reloader, Server, Stopper};
+pub use tls::TlsFiles;

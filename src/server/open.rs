@@ -11,6 +11,8 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, Version};
 
+use super::door::Scheme;
+
 /// Headers that proxies add, beside `X-Forwarded-*`.
 const FORWARDING: [&str; 7] = [
     "forwarded",
@@ -32,24 +34,31 @@ pub(super) fn is_loopback(address: IpAddr) -> bool {
 /// Some proxies forward in HTTP/1.0 and add no header by themselves, so that version is refused.
 pub(super) fn acts_as_root(
     peer: SocketAddr,
+    scheme: Scheme,
     version: Version,
     target: &Uri,
     headers: &HeaderMap,
 ) -> bool {
-    let Some(host) = only_host(headers) else {
+    let Some(host) = only_host(version, target, headers) else {
         return false;
     };
     is_loopback(peer.ip())
         && version >= Version::HTTP_11
         && is_loopback_name(&host)
         && target.authority().is_none_or(is_loopback_name)
-        && is_same_site(headers, &host)
+        && is_same_site(headers, scheme, &host)
         && !is_forwarded(headers)
 }
 
-fn only_host(headers: &HeaderMap) -> Option<Authority> {
+fn only_host(version: Version, target: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next()?;
+    let Some(host) = hosts.next() else {
+        // HTTP/2 says it in the target.
+        return target
+            .authority()
+            .filter(|_| version == Version::HTTP_2)
+            .cloned();
+    };
     if hosts.next().is_some() {
         return None;
     }
@@ -64,8 +73,11 @@ fn is_loopback_name(host: &Authority) -> bool {
 }
 
 /// Whether nothing says that a page of another site sent the request.
-fn is_same_site(headers: &HeaderMap, host: &Authority) -> bool {
-    let own = format!("http://{host}");
+fn is_same_site(headers: &HeaderMap, scheme: Scheme, host: &Authority) -> bool {
+    let own = match scheme {
+        Scheme::Http => format!("http://{host}"),
+        Scheme::Https => format!("https://{host}"),
+    };
     let mut origins = headers.get_all(ORIGIN).iter();
     let mut sites = headers.get_all("sec-fetch-site").iter();
     origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))
@@ -95,9 +107,56 @@ mod tests {
         }
         let peer = peer.parse().unwrap();
         let target = target.parse().unwrap();
-        let acts = acts_as_root(peer, Version::HTTP_11, &target, &headers);
-        assert_eq!(acts, expected, "{peer} {target} {sent:?}");
-        assert!(!acts_as_root(peer, Version::HTTP_10, &target, &headers));
+        let acts = |scheme, version| acts_as_root(peer, scheme, version, &target, &headers);
+        let told = format!("{peer} {target} {sent:?}");
+        assert_eq!(acts(Scheme::Http, Version::HTTP_11), expected, "{told}");
+        assert!(!acts(Scheme::Http, Version::HTTP_10));
+    }
+
+    #[test]
+    fn over_http2_the_target_says_the_host_and_over_tls_a_page_s_origin_is_https() {
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let acts = |target: &str, version, sent: &[(&str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in sent {
+                let value = HeaderValue::from_str(value).unwrap();
+                headers.append(HeaderName::try_from(*name).unwrap(), value);
+            }
+            let target = target.parse().unwrap();
+            acts_as_root(peer, Scheme::Https, version, &target, &headers)
+        };
+        let own = "https://localhost:8090/api/db/query";
+        for (target, version, sent, expected) in [
+            (own, Version::HTTP_2, vec![], true),
+            (own, Version::HTTP_11, vec![], false),
+            (own, Version::HTTP_2, vec![("host", "evil.example")], false),
+            (
+                own,
+                Version::HTTP_2,
+                vec![("origin", "https://localhost:8090")],
+                true,
+            ),
+            (
+                own,
+                Version::HTTP_2,
+                vec![("origin", "http://localhost:8090")],
+                false,
+            ),
+            ("https://evil.example/", Version::HTTP_2, vec![], false),
+            (
+                "https://evil.example/",
+                Version::HTTP_2,
+                vec![("host", "localhost")],
+                false,
+            ),
+            ("/", Version::HTTP_2, vec![], false),
+        ] {
+            assert_eq!(
+                acts(target, version, &sent),
+                expected,
+                "{target} {version:?} {sent:?}"
+            );
+        }
     }
 
     #[test]

@@ -88,12 +88,13 @@ impl Refusal {
         }
     }
 
-    /// Whether the audit trail tells of it: who asked is not known, or may not.
+    /// Whether the audit trail tells of it: who asked is not known, or may not. A password that is wrong has an event
+    /// of its own.
     pub(super) fn is_denial(&self) -> bool {
         matches!(
             self.status(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-        )
+        ) && self.code() != "db/invalid-password"
     }
 
     /// The stable code.
@@ -173,9 +174,12 @@ impl Refusal {
         tell(CONTENT_TYPE, "application/problem+json");
         tell(CACHE_CONTROL, "no-store");
         if status == StatusCode::UNAUTHORIZED {
-            // A wrong signature says nothing of a token.
-            let is_no_token =
-                matches!(self, Self::NoToken) || self.code() == "db/invalid-signature";
+            // A wrong signature or certificate says nothing of a token.
+            let is_no_token = matches!(self, Self::NoToken)
+                || matches!(
+                    self.code(),
+                    "db/invalid-signature" | "db/invalid-certificate"
+                );
             let challenge = if is_no_token {
                 "Bearer realm=\"solon\""
             } else {
@@ -195,6 +199,11 @@ impl Refusal {
         ) {
             // What is left of the body is not the next request.
             tell(CONNECTION, "close");
+        }
+        if let Self::Db(error) = &self
+            && let Some(seconds) = error.retry_after_seconds()
+        {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -34,6 +34,8 @@ pub struct Store {
     failure: Failure,
     /// Where the file is, if it is one.
     path: Option<PathBuf>,
+    /// Bytes of pages that it keeps in memory; a file that is written anew keeps as many.
+    cache_bytes: usize,
     newest: Mutex<Snapshot>,
     writer: Mutex<Writer>,
 }
@@ -61,8 +63,20 @@ impl Store {
     /// # Errors
     /// `Exists` if the file holds a database, `NotOurs` if it holds anything else, `InUse`, `Unavailable`.
     pub fn create(path: impl AsRef<Path>, incarnation: Incarnation) -> Result<Self, Error> {
+        Self::create_sized(path, incarnation, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create_sized(
+        path: impl AsRef<Path>,
+        incarnation: Incarnation,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         let path = path.as_ref();
-        let mut store = Self::create_on(file(path, Missing::Created)?, incarnation)?;
+        let mut store = Self::make(file(path, Missing::Created)?, incarnation, cache_bytes)?;
         sync_name(path)?;
         store.path = Some(path.canonicalize()?);
         Ok(store)
@@ -73,6 +87,14 @@ impl Store {
     /// # Errors
     /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
     pub fn open_as_it_is(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_as_it_is_sized(path, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    pub(super) fn open_as_it_is_sized(
+        path: impl AsRef<Path>,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         // Through a link, so that the file that is written anew takes the place of the right one.
         let path = path.as_ref().canonicalize()?;
         let file = open_file(&path, Missing::Refused)?;
@@ -80,7 +102,9 @@ impl Store {
         if opened.len() == 0 {
             return Err(Error::NotOurs);
         }
-        let mut store = Self::open_on(FileBackend::new(file)?)?;
+        let failure = Failure::default();
+        let database = database(FileBackend::new(file)?, &failure, cache_bytes)?;
+        let mut store = Self::of(database, failure, cache_bytes)?;
         // Who had it open may have written it anew between our opening and our locking it.
         if !is_still(&path, &opened)? {
             return Err(Error::InUse);
@@ -94,8 +118,16 @@ impl Store {
         backend: impl StorageBackend,
         incarnation: Incarnation,
     ) -> Result<Self, Error> {
+        Self::make(backend, incarnation, STORE_CACHE_BYTES_MAX)
+    }
+
+    fn make(
+        backend: impl StorageBackend,
+        incarnation: Incarnation,
+        cache_bytes: usize,
+    ) -> Result<Self, Error> {
         let failure = Failure::default();
-        let database = database(backend, &failure)?;
+        let database = database(backend, &failure, cache_bytes)?;
         // A file without tables is one whose creation was cut short.
         let transaction = database.begin_read()?;
         if transaction.list_tables()?.next().is_some() {
@@ -113,17 +145,17 @@ impl Store {
         meta.insert(META_INCARNATION, incarnation.0.as_slice())?;
         drop(meta);
         transaction.commit()?;
-        Self::of(database, failure)
+        Self::of(database, failure, cache_bytes)
     }
 
     /// [`Store::open_as_it_is`] on something that is not a file.
     pub fn open_on(backend: impl StorageBackend) -> Result<Self, Error> {
         let failure = Failure::default();
-        let database = database(backend, &failure)?;
-        Self::of(database, failure)
+        let database = database(backend, &failure, STORE_CACHE_BYTES_MAX)?;
+        Self::of(database, failure, STORE_CACHE_BYTES_MAX)
     }
 
-    fn of(database: Database, failure: Failure) -> Result<Self, Error> {
+    fn of(database: Database, failure: Failure, cache_bytes: usize) -> Result<Self, Error> {
         if let Some(why) = failure.why() {
             return Err(Error::unavailable(why));
         }
@@ -139,6 +171,7 @@ impl Store {
             database,
             failure,
             path: None,
+            cache_bytes,
             newest: Mutex::new(newest),
             writer: Mutex::new(writer),
         })
@@ -173,6 +206,10 @@ impl Store {
     /// Where the file is, if the store is on one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    pub(super) const fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     /// How many commits there were since it was opened.
@@ -313,9 +350,13 @@ fn lock<L>(mutex: &Mutex<L>) -> MutexGuard<'_, L> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn database(backend: impl StorageBackend, failure: &Failure) -> Result<Database, Error> {
+fn database(
+    backend: impl StorageBackend,
+    failure: &Failure,
+    cache_bytes: usize,
+) -> Result<Database, Error> {
     let mut builder = Builder::new();
-    builder.set_cache_size(STORE_CACHE_BYTES_MAX);
+    builder.set_cache_size(cache_bytes.min(STORE_CACHE_BYTES_MAX));
     Ok(builder.create_with_backend(Latched::new(backend, failure.clone()))?)
 }
 

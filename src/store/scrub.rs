@@ -16,6 +16,7 @@ use super::error::Error;
 use super::file::Store;
 use super::key::Reader;
 use super::table::META_SCRUB;
+use crate::base::limits::STORE_CACHE_BYTES_MAX;
 use crate::model::T;
 
 impl Store {
@@ -26,7 +27,15 @@ impl Store {
     /// # Errors
     /// `NotOurs`, `Version`, `InUse`, `Corrupt` or `Unavailable`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let store = Self::open_as_it_is(path)?;
+        Self::open_sized(path, STORE_CACHE_BYTES_MAX)
+    }
+
+    /// The same, with so many bytes of pages in memory at most.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_sized(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Self, Error> {
+        let store = Self::open_as_it_is_sized(path, cache_bytes)?;
         if let Some(path) = store.path() {
             remove(&beside(path))?;
         }
@@ -80,7 +89,7 @@ impl Store {
 
     fn write_beside(&self, path: &Path, beside: &Path) -> Result<Self, Error> {
         remove(beside)?;
-        let new = Self::create(beside, self.incarnation())?;
+        let new = Self::create_sized(beside, self.incarnation(), self.cache_bytes())?;
         fs::set_permissions(beside, fs::metadata(path)?.permissions())?;
         let new = Self::rebuild(self, new)?;
         if new.head() == self.head() {

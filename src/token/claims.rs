@@ -81,7 +81,7 @@ impl TokenId {
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+        Ok(Self::of_bytes(&bytes))
     }
 
     /// The id of a record, if it can be one.
@@ -89,6 +89,16 @@ impl TokenId {
         let fits = (1..=ID_BYTES_MAX).contains(&id.len());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (fits && id.bytes().all(plain)).then(|| Self(id.to_owned()))
+    }
+
+    /// The id that these bytes spell.
+    pub(super) fn of_bytes(bytes: &[u8; 16]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The bytes that it spells, if it is one of [`TokenId::random`]'s kind.
+    pub(super) fn bytes(&self) -> Option<[u8; 16]> {
+        URL_SAFE_NO_PAD.decode(&self.0).ok()?.try_into().ok()
     }
 
     /// The id as it stands in `_token/id`.

@@ -55,6 +55,42 @@ pub enum Error {
         /// The bound, in seconds.
         max: u64,
     },
+    /// A password that none can be.
+    #[error("a password has from 1 to {max} bytes")]
+    Password {
+        /// The bound, in bytes.
+        max: usize,
+    },
+    /// The record of a password cannot be read, or costs too much to check. It is not told.
+    #[error("the record of the password {0}")]
+    PasswordRecord(
+        /// What is wrong with it.
+        &'static str,
+    ),
+    /// A cost of passwords that cannot be, or takes more than a check may.
+    #[error("passwords cannot be hashed at the cost that is set")]
+    PasswordCost,
+    /// The key folder has no key for refresh tokens.
+    #[error("the key folder holds no key for refresh tokens")]
+    NoRefreshKey,
+    /// The key folder of a running process can no longer be read.
+    #[error("the keys of tokens cannot be read")]
+    KeysUnread,
+    /// No key of the folder has this id.
+    #[error("there is no key `{0}`")]
+    NoSuchKey(
+        /// The id, as it was asked for.
+        String,
+    ),
+    /// A key is published already that will sign.
+    #[error("the next key is there already, and signs when its time comes")]
+    NextKeyStands,
+    /// No room for another key.
+    #[error("a key folder holds at most {max} keys: revoke one that is no longer needed")]
+    TooManyKeys {
+        /// The bound.
+        max: usize,
+    },
     /// A file of the keys cannot be used.
     #[error("`{}`: {why}", path.display())]
     KeyFile {

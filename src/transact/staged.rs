@@ -21,7 +21,7 @@ use crate::model::{CollectionId, Facts, Flake, Op, PredicateId, SubjectId, Value
 use crate::policy::{Cause, StagedFlake};
 use crate::query::{Json, Pointer, value_of};
 use crate::schema::{Predicate, Schema};
-use crate::token::SignerKey;
+use crate::token::{CertificateName, SignerKey};
 
 /// What a tempid came to, as a receipt tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +187,14 @@ pub(super) fn typed_value(json: &Json, it: &Predicate, at: &Pointer) -> Result<V
     if it.id == predicate::AUTH_PUBLIC_KEY && json.as_str().and_then(SignerKey::parse).is_none() {
         return Err(wrong(
             "an Ed25519 public key, which is 64 lower-case hexadecimal digits",
+        ));
+    }
+    // The same of a name that no certificate can have.
+    if it.id == predicate::AUTH_CERTIFICATE
+        && json.as_str().and_then(CertificateName::parse).is_none()
+    {
+        return Err(wrong(
+            "`sha256:` and 64 lower-case hexadecimal digits, `uri:` and a URI, or `dns:` and a name in lower case",
         ));
     }
     match it.value_type {

@@ -179,7 +179,7 @@ fn a_thief_cannot_make_a_token_that_is_never_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         clock: Arc::new(ManualClock::at(START_MS)),
-        issuer: None,
+        ..Options::default()
     };
     let folder = Folder::open(dir.path(), &options).unwrap();
     let role = json!({"_id": "_role", "id": "r", "rules": [rule("r", "_user", &["*"], "true", &["query"])]});
@@ -298,7 +298,7 @@ fn a_transaction_whose_receipt_passes_the_deadline_is_not_written() {
         Store::create_on(redb::backends::InMemoryBackend::new(), Incarnation([7; 16])).unwrap();
     let options = Options {
         clock: Arc::clone(&clock) as _,
-        issuer: None,
+        ..Options::default()
     };
     let db = Database::start(store, &options).unwrap();
     let code = "(== (get (?s) \"doc/title\") (?o))";

@@ -389,7 +389,7 @@ fn a_transaction_that_panics_while_it_is_judged_harms_itself_alone() {
         Store::create_on(redb::backends::InMemoryBackend::new(), Incarnation([7; 16])).unwrap();
     let options = Options {
         clock: Arc::clone(&clock) as _,
-        issuer: None,
+        ..Options::default()
     };
     let db = Database::start(store, &options).unwrap();
     let schema = json!([{"_id": "_collection", "name": "doc"}, {"_id": "_predicate", "name": "doc/size", "type": "int"}]);

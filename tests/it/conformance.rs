@@ -326,7 +326,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(START_MS));
         let options = Options {
             clock: Arc::clone(&clock) as _,
-            issuer: None,
+            ..Options::default()
         };
         Self {
             folder: Folder::open(dir, &options).unwrap(),

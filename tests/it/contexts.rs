@@ -46,7 +46,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
             clock: Arc::new(ManualClock::at(START_MS)),
-            issuer: None,
+            ..Options::default()
         };
         let world = Self {
             folder: Folder::open(dir.path(), &options).unwrap(),

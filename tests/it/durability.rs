@@ -17,7 +17,7 @@ const INCARNATION: Incarnation = Incarnation([3; 16]);
 fn options() -> Options {
     Options {
         clock: Arc::new(ManualClock::at(START_MS)),
-        issuer: None,
+        ..Options::default()
     }
 }
 

@@ -32,7 +32,7 @@ impl Home {
     fn open(&self) -> Database {
         let options = Options {
             clock: Arc::clone(&self.clock) as _,
-            issuer: None,
+            ..Options::default()
         };
         Database::open_with(self.path(), &options).unwrap()
     }

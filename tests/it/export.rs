@@ -36,7 +36,7 @@ fn exported_as(database: &Database, auth: &str) -> String {
 fn options() -> Options {
     Options {
         clock: Arc::new(ManualClock::at(START_MS)),
-        issuer: None,
+        ..Options::default()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::support::random::Random;
 fn options() -> Options {
     Options {
         clock: Arc::new(ManualClock::at(START_MS)),
-        issuer: None,
+        ..Options::default()
     }
 }
 

@@ -254,7 +254,7 @@ fn so_many_transactions_wait_for_the_writer_and_more_are_told_to_come_back() {
     let store = Store::create_on(backend, Incarnation([7; 16])).unwrap();
     let options = Options {
         clock: Arc::clone(&clock) as _,
-        issuer: None,
+        ..Options::default()
     };
     let database = Database::start(store, &options).unwrap();
     let more = 3;

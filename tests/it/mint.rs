@@ -24,7 +24,7 @@ impl Data {
         let clock = Arc::new(ManualClock::at(START_MS));
         let options = Options {
             clock: Arc::clone(&clock) as _,
-            issuer: None,
+            ..Options::default()
         };
         let folder = Folder::open(dir.path(), &options).unwrap();
         Self { folder, clock, dir }
@@ -384,7 +384,7 @@ fn a_root_token_is_made_from_the_keys_alone_while_the_folder_is_open() {
     let data = Data::new();
     let options = Options {
         clock: Arc::clone(&data.clock) as _,
-        issuer: None,
+        ..Options::default()
     };
     let make =
         |seconds, name| solon::db::root_token_from_keys(data.dir.path(), seconds, name, &options);

@@ -170,7 +170,7 @@ fn writes() -> Vec<Write> {
 fn options() -> Options {
     Options {
         clock: Arc::new(ManualClock::at(START_MS)),
-        issuer: None,
+        ..Options::default()
     }
 }
 

@@ -26,7 +26,7 @@ impl Db {
         let store = Store::create_on(backend, Incarnation([7; 16])).unwrap();
         let options = Options {
             clock: Arc::clone(&clock) as _,
-            issuer: None,
+            ..Options::default()
         };
         Self {
             database: Database::start(store, &options).unwrap(),
