@@ -108,7 +108,7 @@ impl Opened {
             }
             "transact" => {
                 let receipt = session.transact(body)?;
-                Ok(json!({"block": receipt.block}))
+                Ok(json!({"block": receipt.block.0}))
             }
             "token" => shape(&Token::from(session.token(body)?)),
             "revoke" => shape(&Revoked::from(session.revoke(body)?)),

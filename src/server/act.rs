@@ -24,12 +24,14 @@ use super::command;
 use super::door::{Door, Mode, Peer, milliseconds, source};
 use super::observe::Told;
 use super::open::acts_as_root;
+use super::people::{self, PeopleAction};
 use super::problem::Refusal;
 use super::request_id::RequestId;
+use super::tokens;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
 use crate::db::{self, Folder, Session, Source};
-use crate::wire::{Log, NewKeys, Receipt, Stats, Token};
+use crate::wire::{Log, NewKeys, Receipt, Stats};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,11 @@ pub(super) enum Action {
     Act,
     Accounts,
     Databases,
+    /// On those who sign in.
+    People(PeopleAction),
+    Tokens,
+    Revoke,
+    WhoAmI,
 }
 
 /// Which paths, and so which headers.
@@ -84,7 +91,10 @@ impl Action {
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
             "logs" => Some(Self::Logs),
-            _ => None,
+            "tokens" => Some(Self::Tokens),
+            "revoke" => Some(Self::Revoke),
+            "whoami" => Some(Self::WhoAmI),
+            _ => PeopleAction::named(name).map(Self::People),
         }
     }
 
@@ -96,9 +106,17 @@ impl Action {
             | Self::TestTransactWith
             | Self::QueryWith
             | Self::Accounts
-            | Self::Databases => Length::Short,
-            // A transaction waits for the disk, and so do a token that gets a record and what is told of refusals.
-            Self::Transact | Self::Token | Self::Command | Self::Act | Self::Logs => Length::Long,
+            | Self::Databases
+            | Self::Tokens
+            | Self::WhoAmI => Length::Short,
+            // A transaction waits for the disk, and so do a token that is made or revoked, and what is told of refusals.
+            Self::Transact
+            | Self::Token
+            | Self::Revoke
+            | Self::Command
+            | Self::Act
+            | Self::Logs => Length::Long,
+            Self::People(action) => action.length(),
         }
     }
 }
@@ -162,6 +180,9 @@ async fn respond(
     let source = source(request.extensions());
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
+        Some(Action::People(action)) if action.needs_no_session(door, &request) => {
+            people::answer(door, action, database.clone(), request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -203,7 +224,13 @@ async fn answer(
 ) -> Result<Answered, Refused> {
     let may_be_bodiless = matches!(
         action,
-        Action::NewKeys | Action::Stats | Action::Accounts | Action::Databases
+        Action::NewKeys
+            | Action::Stats
+            | Action::Accounts
+            | Action::Databases
+            | Action::People(PeopleAction::Users)
+            | Action::Tokens
+            | Action::WhoAmI
     );
     match *request.method() {
         Method::POST => {}
@@ -395,15 +422,10 @@ fn call(
                 ..Answered::default()
             })
         }
-        Action::Token => {
-            let minted = door.folder.token(session, text).map_err(Refusal::Db)?;
-            let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
-            Ok(Answered {
-                auth,
-                body,
-                ..Answered::default()
-            })
-        }
+        Action::Token => tokens::mint(&door.folder, session, text),
+        Action::Tokens => tokens::list(session, text),
+        Action::Revoke => tokens::revoke(session, text),
+        Action::WhoAmI => tokens::who(session, text),
         Action::NewKeys => {
             let key = session.new_keys(text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&NewKeys::from(&key)).map_err(|_| Refusal::Broken)?;
@@ -437,6 +459,7 @@ fn call(
         Action::Act => accounts::act(&door.folder, session, text),
         Action::Accounts => accounts::accounts(&door.folder, session, text),
         Action::Databases => accounts::databases(&door.folder, session, text),
+        Action::People(action) => people::call(session, action, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

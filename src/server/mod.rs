@@ -22,11 +22,13 @@ mod logs;
 mod observe;
 mod open;
 mod patience;
+mod people;
 mod problem;
 mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod tokens;
 mod work;
 
 pub use door::Mode;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::instant::instant;
 use crate::db::{self, EventKind, EventStatus};
 
 /// A row of the audit trail. The command line reads it too.
@@ -84,14 +85,6 @@ fn event_name(kind: EventKind) -> &'static str {
         EventKind::DatabaseMade => "database-made",
         EventKind::DatabaseDeleted => "database-deleted",
         EventKind::DatabaseRestored => "database-restored",
-    }
-}
-
-/// `2026-11-25T03:00:00.000Z`; the number itself for what no calendar has.
-fn instant(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(moment) => format!("{moment:.3}"),
-        Err(_) => ms.to_string(),
     }
 }
 

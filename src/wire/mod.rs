@@ -5,14 +5,17 @@
 
 mod about;
 mod accounts;
+mod instant;
 mod jwks;
 mod log;
 mod new_keys;
+mod people;
 mod problem;
 mod receipt;
 mod signing_keys;
 mod stats;
 mod token;
+mod tokens;
 mod verified;
 
 pub use about::{Health, Status, Version};
@@ -20,9 +23,11 @@ pub use accounts::{Account, Listed};
 pub use jwks::JwkSet;
 pub use log::Log;
 pub use new_keys::NewKeys;
+pub use people::{Banner, Named, Person, ResetToken, SignedIn};
 pub use problem::Problem;
 pub use receipt::Receipt;
 pub use signing_keys::{KeyRevoked, SigningKey, SigningKeys};
 pub use stats::Stats;
 pub use token::Token;
+pub use tokens::{ListedToken, Revoked, WhoAmI};
 pub use verified::Verified;
