@@ -43,6 +43,16 @@ pub(super) fn read(
     query: &LogQuery,
     sight: Sight,
 ) -> Result<Vec<Logged>, Error> {
+    read_among(snapshot, query, sight, LOG_ROWS_SCANNED_MAX)
+}
+
+/// The same, where no more than so many rows are looked at.
+fn read_among(
+    snapshot: &Snapshot,
+    query: &LogQuery,
+    sight: Sight,
+    scanned_max: u64,
+) -> Result<Vec<Logged>, Error> {
     let before = match query.before {
         None => None,
         Some(LogPlace::Row(id)) => Some(id),
@@ -61,9 +71,9 @@ pub(super) fn read(
             return ControlFlow::Break(());
         }
         seen = seen.saturating_add(1);
-        if seen > LOG_ROWS_SCANNED_MAX {
+        if seen > scanned_max {
             let why = format!(
-                "among {LOG_ROWS_SCANNED_MAX} rows of the trail too few have that status; ask for a shorter span"
+                "among {scanned_max} rows of the trail too few have that status; ask for a shorter span"
             );
             let kind = ErrorKind::Limit(LimitKind::Request);
             failed = Some(Error::new(kind, "db/exceeded-cost", why));
@@ -149,4 +159,76 @@ pub(super) fn check_rows(snapshot: &Snapshot) -> Result<(), Error> {
         }
     })?;
     failed.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::event::{EventKind, EventStatus};
+    use crate::model::Incarnation;
+    use crate::store::{Aside, Store, TrailRow};
+
+    fn row(at: i64) -> TrailRow {
+        Event::new(EventKind::Minted, EventStatus::Ok, at).row()
+    }
+
+    fn keep(store: &Store, trail: Vec<TrailRow>) -> Snapshot {
+        let aside = Aside {
+            trail,
+            ..Aside::default()
+        };
+        store.append_with(&[], &aside).unwrap();
+        store.snapshot().unwrap()
+    }
+
+    /// A store, and the folder that it is in.
+    fn store() -> (Store, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path().join("a.redb"), Incarnation([1; 16])).unwrap();
+        (store, dir)
+    }
+
+    #[test]
+    fn as_many_rows_are_looked_at_as_there_may_be_and_no_more() {
+        let (store, _dir) = store();
+        let snapshot = keep(&store, (0..11).map(row).collect());
+        let query = LogQuery {
+            status: Some(EventStatus::Error),
+            ..LogQuery::default()
+        };
+        let found = read_among(&snapshot, &query, Sight::All, 11);
+        assert_eq!(found, Ok(Vec::new()));
+        let refused = read_among(&snapshot, &query, Sight::All, 10).unwrap_err();
+        assert_eq!(refused.code(), "db/exceeded-cost");
+        // What is not asked for is not looked at.
+        let query = LogQuery {
+            after: Some(LogPlace::Row(1)),
+            ..query
+        };
+        let found = read_among(&snapshot, &query, Sight::All, 10);
+        assert_eq!(found, Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_first_row_at_an_instant_is_found() {
+        let (store, _dir) = store();
+        let snapshot = keep(&store, (0..11).map(|at| row(at / 2)).collect());
+        for (ms, number) in [(-1, 1), (0, 1), (1, 3), (4, 9), (5, 11), (6, 12)] {
+            assert_eq!(first_at(&snapshot, ms), Ok(number), "{ms}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_or_is_out_of_its_time_is_found() {
+        let (store, _dir) = store();
+        check_rows(&keep(&store, vec![row(5), row(5)])).unwrap();
+        let error = check_rows(&keep(&store, vec![row(4)])).unwrap_err();
+        assert!(error.message().contains("row 2"), "{error}");
+        let broken = TrailRow {
+            about: None,
+            text: b"{}".to_vec(),
+        };
+        let error = check_rows(&keep(&store, vec![broken])).unwrap_err();
+        assert!(error.message().contains("row 4"), "{error}");
+    }
 }
