@@ -26,11 +26,10 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::devices::{Codes, Full, Poll, Shown, user_code};
-use super::door::Door;
+use super::door::{Door, source};
 use super::form::{Form, Shape, shape};
 use super::open::{is_same_origin, only_host};
 use super::page;
-use super::people::source_of;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::work::Length;
@@ -127,7 +126,7 @@ pub(super) async fn authorize(State(door): State<Arc<Door>>, request: Request) -
     let now = door.clock.elapsed();
     if let Err(Full::TooMany) =
         door.devices
-            .begin(&codes, hash, source_of(&parts.extensions), database, now)
+            .begin(&codes, hash, source(&parts.extensions), database, now)
     {
         return Wrong::Busy.into_response();
     }
@@ -154,7 +153,7 @@ pub(super) async fn token(State(door): State<Arc<Door>>, request: Request) -> Re
         Ok(taken) => taken,
         Err(response) => return response,
     };
-    let from = source_of(&parts.extensions);
+    let from = source(&parts.extensions);
     match form.field("grant_type") {
         None => Wrong::Request("`grant_type` is missing").into_response(),
         Some(DEVICE_CODE) => {
@@ -204,7 +203,7 @@ pub(super) async fn page(State(door): State<Arc<Door>>, request: Request) -> Res
             let (parts, _) = request.into_parts();
             let form = Form::parse(parts.uri.query().unwrap_or_default());
             match form.as_ref().and_then(|form| form.field("user_code")) {
-                Some(code) => show(&door, code, source_of(&parts.extensions)).await,
+                Some(code) => show(&door, code, source(&parts.extensions)).await,
                 None => page::ask_code(StatusCode::OK, None),
             }
         }
@@ -243,7 +242,7 @@ async fn decide(door: &Arc<Door>, request: Request) -> Response {
         Ok(None) => return page::ask_code(StatusCode::BAD_REQUEST, Some("Please try again.")),
         Err(refusal) => return refuse(refusal, &parts),
     };
-    let from = source_of(&parts.extensions);
+    let from = source(&parts.extensions);
     let code = form.field("user_code").unwrap_or_default();
     let shown = match door.devices.show(code, from, door.clock.elapsed()) {
         Ok(Some(shown)) => shown,

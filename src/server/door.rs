@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Extensions;
+
 use super::devices::Devices;
 use super::request_id::Ids;
 use super::work::Work;
 use crate::base::Clock;
-use crate::db::{Folder, SignedIn};
+use crate::db::{Folder, SignedIn, Source};
 
 /// Who a request without a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,12 @@ pub(super) struct Door {
     pub(super) ids: Ids,
     pub(super) work: Work,
     pub(super) devices: Devices<SignedIn>,
+}
+
+/// Where a request comes from: the other end of its connection, whatever its headers say.
+pub(super) fn source(extensions: &Extensions) -> Source {
+    let peer = extensions.get::<Peer>();
+    peer.map_or_else(Source::default, |peer| Source::from(peer.0.ip()))
 }
 
 /// A duration as answers tell it: `3.18ms`.

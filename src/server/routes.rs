@@ -43,6 +43,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/whoami", own(Action::WhoAmI))
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))
+        .route("/api/db/logs", own(Action::Logs))
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/signin", people(PeopleAction::MasterSignIn))
         .route("/api/db/signin", people(PeopleAction::SignIn))

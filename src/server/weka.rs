@@ -29,9 +29,8 @@ use serde_json::{Value, json};
 
 use super::bearer::{Credential, credential};
 use super::body;
-use super::door::Door;
+use super::door::{Door, source};
 use super::form::{Form, Shape, shape};
-use super::people::source_of;
 use super::problem::{Refusal, status};
 use super::work::Length;
 use crate::base::limits::{ACCESS_TOKEN_SECONDS, FORM_BYTES_MAX, REFRESH_SECONDS_MAX};
@@ -169,7 +168,7 @@ async fn sign_in(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
             }
         }
     };
-    let from = source_of(&parts.extensions);
+    let from = source(&parts.extensions);
     let folder = door.folder.clone();
     let signed_in = door
         .work
@@ -204,7 +203,7 @@ async fn refreshed(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
                 .to_owned(),
         },
     };
-    let (folder, from) = (door.folder.clone(), source_of(&parts.extensions));
+    let (folder, from) = (door.folder.clone(), source(&parts.extensions));
     let signed_in = door
         .work
         .run(Length::Long, move || folder.refresh(&refresh_token, from))
@@ -321,7 +320,7 @@ async fn ask(
     };
     // Judged once the whole body is there, as everywhere; there is nothing to read in it.
     body::read(&parts.headers, body, FORM_BYTES_MAX).await?;
-    let (folder, from) = (door.folder.clone(), source_of(&parts.extensions));
+    let (folder, from) = (door.folder.clone(), source(&parts.extensions));
     door.work
         .run(length, move || {
             let session = folder

@@ -47,6 +47,7 @@
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `trail`: the audit trail: what stands in it, who reads what of it, and that it survives what the ledger survives
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `weka`: the doors of a storage vendor's REST API, as its own clients use them
@@ -110,6 +111,7 @@ mod tidy;
 #[cfg(feature = "server")]
 mod tls;
 mod token;
+mod trail;
 #[cfg(feature = "server")]
 mod weka;
 mod write_paths;
