@@ -27,10 +27,11 @@ use super::open::acts_as_root;
 use super::people::{self, PeopleAction, source_of};
 use super::problem::Refusal;
 use super::request_id::RequestId;
+use super::tokens;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
-use crate::db::{self, Folder, Session};
-use crate::wire::{NewKeys, Receipt, Stats, Token};
+use crate::db::{self, Folder, Session, Source};
+use crate::wire::{NewKeys, Receipt, Stats};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub(super) enum Action {
     Databases,
     /// On those who sign in.
     People(PeopleAction),
+    Tokens,
+    Revoke,
+    WhoAmI,
 }
 
 /// Which paths, and so which headers.
@@ -85,6 +89,9 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
+            "tokens" => Some(Self::Tokens),
+            "revoke" => Some(Self::Revoke),
+            "whoami" => Some(Self::WhoAmI),
             _ => PeopleAction::named(name).map(Self::People),
         }
     }
@@ -97,9 +104,11 @@ impl Action {
             | Self::TestTransactWith
             | Self::QueryWith
             | Self::Accounts
-            | Self::Databases => Length::Short,
-            // A transaction waits for the disk, and so does a token that gets a record.
-            Self::Transact | Self::Token | Self::Command | Self::Act => Length::Long,
+            | Self::Databases
+            | Self::Tokens
+            | Self::WhoAmI => Length::Short,
+            // A transaction waits for the disk, and so does a token that is made or revoked.
+            Self::Transact | Self::Token | Self::Revoke | Self::Command | Self::Act => Length::Long,
             Self::People(action) => action.length(),
         }
     }
@@ -209,6 +218,8 @@ async fn answer(
             | Action::Accounts
             | Action::Databases
             | Action::People(PeopleAction::Users)
+            | Action::Tokens
+            | Action::WhoAmI
     );
     match *request.method() {
         Method::POST => {}
@@ -217,6 +228,8 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>();
+    let source = peer.map_or_else(Source::default, |peer| peer.0.ip().into());
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
@@ -231,8 +244,7 @@ async fn answer(
     door.work
         .run(action.length(), move || {
             // INVARIANT(body-first)
-            let session = session(&within.folder, &asker, database.as_deref())?;
-            let session = session.sent_from(source);
+            let session = session(&within.folder, &asker, database.as_deref(), source)?;
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
                 .and_then(|text| {
@@ -320,16 +332,23 @@ async fn refuse_early(
             let asker = asker.clone();
             let database = database.map(str::to_owned);
             let verified = door.work.run(Length::Short, move || {
-                session(&folder, &asker, database.as_deref()).map(drop)
+                session(&folder, &asker, database.as_deref(), Source::default()).map(drop)
             });
             verified.await?
         }
     }
 }
 
-fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
-    match asker {
-        Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+fn session(
+    folder: &Folder,
+    asker: &Asker,
+    database: Option<&str>,
+    source: Source,
+) -> Result<Session, Refusal> {
+    let session = match asker {
+        Asker::Bearer(token) => folder
+            .session_from(token, database, source)
+            .map_err(Refusal::Db),
         Asker::Certified(certificate) => folder
             .certificate_session(certificate.names(), database)
             .map_err(Refusal::Db),
@@ -339,7 +358,8 @@ fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Ses
             None if *may_be_root => folder.root_session(database).map_err(Refusal::Db),
             None => Err(Refusal::NoToken),
         },
-    }
+    };
+    Ok(session?.sent_from(source))
 }
 
 fn call(
@@ -390,15 +410,10 @@ fn call(
                 ..Answered::default()
             })
         }
-        Action::Token => {
-            let minted = door.folder.token(session, text).map_err(Refusal::Db)?;
-            let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
-            Ok(Answered {
-                auth,
-                body,
-                ..Answered::default()
-            })
-        }
+        Action::Token => tokens::mint(&door.folder, session, text),
+        Action::Tokens => tokens::list(session, text),
+        Action::Revoke => tokens::revoke(session, text),
+        Action::WhoAmI => tokens::who(session, text),
         Action::NewKeys => {
             let key = session.new_keys(text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&NewKeys::from(&key)).map_err(|_| Refusal::Broken)?;

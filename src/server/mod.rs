@@ -28,6 +28,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod tokens;
 mod work;
 
 pub use door::Mode;

@@ -5,6 +5,7 @@
 
 mod about;
 mod accounts;
+mod instant;
 mod jwks;
 mod new_keys;
 mod people;
@@ -13,6 +14,7 @@ mod receipt;
 mod signing_keys;
 mod stats;
 mod token;
+mod tokens;
 mod verified;
 
 pub use about::{Health, Status, Version};
@@ -25,4 +27,5 @@ pub use receipt::Receipt;
 pub use signing_keys::{KeyRevoked, SigningKey, SigningKeys};
 pub use stats::Stats;
 pub use token::Token;
+pub use tokens::{ListedToken, Revoked, WhoAmI};
 pub use verified::Verified;

@@ -1,6 +1,7 @@
 //! The one integration test binary. What belongs in which file:
 //!
 //! - `accounts`: who may make, delete, restore and list databases, and mint in them
+//! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
@@ -38,6 +39,7 @@
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
+//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -47,6 +49,7 @@
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod accounts;
+mod api_tokens;
 mod attack;
 mod attack_changes;
 mod attack_tokens;
@@ -88,6 +91,7 @@ mod oracle;
 mod races;
 mod refresh;
 mod renames;
+mod revoke;
 mod rotation;
 mod signin;
 mod stats;

@@ -1,5 +1,6 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
+mod bearers;
 pub mod data;
 mod database;
 pub mod disk;
@@ -16,5 +17,6 @@ pub mod served;
 #[cfg(feature = "server")]
 pub mod tls;
 
+pub use bearers::{Bearers, ask};
 pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};
 pub use people::People;
