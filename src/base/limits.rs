@@ -183,11 +183,48 @@ pub const UNRECORDED_TOKEN_SECONDS_MAX: u64 = 86_400;
 /// The longest life that can be asked of a token, seconds: a hundred years, so that sums stay in range.
 pub const TOKEN_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
+/// The life of an API token that nobody asked another of, seconds: what runs once a month is set up anew as often.
+pub const API_TOKEN_SECONDS: u64 = 30 * 86_400;
+
+/// The name of an API token, characters: a line that tells it from others.
+pub const TOKEN_NAME_CHARS_MAX: usize = 128;
+
+/// Tokens that one list tells of; more are asked for behind the last.
+pub const TOKENS_LISTED_MAX: usize = 1_000;
+
+/// Tokens whose last use is kept in memory: about 150 bytes each. Of more, the use is not told until the next commit
+/// has written these.
+pub const TOKEN_USES_MAX: usize = 65_536;
+
+/// How often the last use of tokens is written, seconds: what is lost when the power goes is the use of a minute.
+pub const TOKEN_USES_SECONDS: u64 = 60;
+
+/// Records of ended tokens that go when one is made: more than one, so that they become fewer.
+pub const TOKEN_RECORDS_SWEPT_MAX: usize = 16;
+
+/// Records of ended tokens that are looked at for that: a few may be held back by what still asks for them.
+pub const TOKEN_RECORDS_LOOKED_AT_MAX: usize = 4 * TOKEN_RECORDS_SWEPT_MAX;
+
 /// A token, bytes: ours have about 400.
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
 /// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
 pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
+
+/// Keys of a folder: one that will sign, one that signs, and those that tokens of the last months were signed by.
+pub const KEYS_MAX: usize = 64;
+
+/// Keys that were revoked and are remembered as such; their files are gone.
+pub const REVOKED_KEYS_MAX: usize = 64;
+
+/// How long others may keep the set of public keys, seconds.
+pub const JWKS_AGE_SECONDS_MAX: u64 = 300;
+
+/// How long a key is published before it signs, seconds: everyone has asked for the keys anew by then.
+pub const KEY_PUBLISHED_SECONDS: u64 = 2 * JWKS_AGE_SECONDS_MAX;
+
+/// How long a server goes on without a look at its key folder, milliseconds: that soon a revoked key ends.
+pub const KEYS_LOOK_MS_MAX: u64 = 1_000;
 
 /// The fewest bytes of a password that is set: what NIST SP 800-63B asks of one that a person makes up.
 pub const PASSWORD_BYTES_MIN: usize = 8;
@@ -399,6 +436,9 @@ const _: () = {
     // `NETWORK.NAME.INCARNATION.redb.scrub`
     assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
+    assert!(KEY_PUBLISHED_SECONDS * 1_000 > JWKS_AGE_SECONDS_MAX * 1_000 + KEYS_LOOK_MS_MAX);
+    // A line of the list is an id of 43 letters, a space and a second.
+    assert!(REVOKED_KEYS_MAX * 64 <= KEY_FILE_BYTES_MAX);
     assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
     assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
     assert!(PASSWORD_MEMORY_KIB_MAX <= PASSWORD_WORK_KIB_MAX);
@@ -409,6 +449,7 @@ const _: () = {
     assert!(LOCKOUT_SECONDS < SIGN_IN_FAILURE_SECONDS_MAX);
     assert!(ACCESS_TOKEN_SECONDS <= UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
+    assert!(API_TOKEN_SECONDS <= TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);
     assert!(TRANSACTION_SECONDS_MAX < REQUEST_SECONDS_MAX);
     assert!(CLIENT_SECONDS_MAX > REQUEST_SECONDS_MAX + REQUEST_WAIT_SECONDS_MAX);

@@ -8,7 +8,9 @@ use clap::Parser as _;
 
 use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{device, export, import, inspect, keys, login, serve, token, tokens, user, verify};
+use super::{
+    device, export, import, inspect, keys, login, serve, signing_keys, token, tokens, user, verify,
+};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -49,6 +51,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys {
             command: KeysCommand::Sign(arguments),
         } => keys::sign(&arguments),
+        Command::Keys {
+            command: KeysCommand::List(arguments),
+        } => signing_keys::list(&arguments),
+        Command::Keys {
+            command: KeysCommand::Rotate(arguments),
+        } => signing_keys::rotate(&arguments),
+        Command::Keys {
+            command: KeysCommand::Revoke(arguments),
+        } => signing_keys::revoke(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
     };
     match done {

@@ -193,7 +193,15 @@ fn list(ListArguments { asked }: &ListArguments) -> Result<(), Error> {
     show(form, &answer, |out| {
         let users = answer.as_array().into_iter().flatten();
         let table: Vec<_> = users.flat_map(rows_of).collect();
-        let headlines = ["username", "user", "auth", "id", "roles", "disabled", "locked out"];
+        let headlines = [
+            "username",
+            "user",
+            "auth",
+            "id",
+            "roles",
+            "disabled",
+            "locked out",
+        ];
         rows(out, form, &headlines, &table)
     })
 }

@@ -75,6 +75,10 @@ pub struct Minted {
     pub expires_in: Option<u64>,
     /// Whom it names.
     pub auth: SubjectId,
+    /// Its id, if it is an API token.
+    pub id: Option<String>,
+    /// Its name, if it is an API token.
+    pub name: Option<String>,
 }
 
 impl std::fmt::Debug for Minted {

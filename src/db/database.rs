@@ -16,7 +16,6 @@ use super::denials::Denials;
 use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
 use super::event::Event;
-use super::mint;
 use super::once::{Once, tempids_of};
 use super::people::People;
 use super::signed::Signed;
@@ -25,6 +24,7 @@ use super::state::{Author, State, bounded, budget};
 use super::stats::{Counted, Stats};
 use super::terms::{Terms, said};
 use super::trail::{check_rows, newest_ms};
+use super::uses::Uses;
 use super::view::View;
 use super::writer::{Done, Job, Told, Transaction, Work, Writer, random};
 use crate::base::limits::{STORE_CACHE_BYTES_MAX, WRITER_QUEUE_MAX};
@@ -93,6 +93,7 @@ struct Inner {
     password_cost: PasswordCost,
     /// Those of its folder, or its own.
     people: OnceLock<Arc<People>>,
+    uses: Arc<Uses>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -157,10 +158,12 @@ impl Database {
             policy,
         }));
         let (jobs, work) = sync_channel(WRITER_QUEUE_MAX);
+        let uses = Arc::new(Uses::default());
         let writer = Writer {
             state: Arc::clone(&state),
             sequencer: Box::new(Embedded),
             clock: Arc::clone(&options.clock),
+            uses: Arc::clone(&uses),
             told_ms,
         };
         let writer = std::thread::Builder::new()
@@ -175,6 +178,7 @@ impl Database {
                 clock: Arc::clone(&options.clock),
                 password_cost: options.password_cost,
                 people: OnceLock::new(),
+                uses,
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
             }),
@@ -406,6 +410,11 @@ impl Database {
         drop(self.inner.people.set(Arc::clone(people)));
     }
 
+    /// When tokens were last used.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.inner.uses
+    }
+
     pub(super) fn state(&self) -> Arc<State> {
         self.inner.state.load_full()
     }
@@ -468,9 +477,7 @@ impl Database {
     fn make(&self, author: Author, work: Transaction) -> Result<Receipt, Error> {
         match self.ask(author, Work::Transact(Box::new(work)))? {
             Done::Transacted(receipt) => Ok(*receipt),
-            Done::Granted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Ran => Err(Error::internal("the writer answered something else")),
         }
     }
 
@@ -507,20 +514,6 @@ impl Database {
         made.map(|t| tempids_of(&state.snapshot, t)).transpose()
     }
 
-    pub(super) fn grant_by(
-        &self,
-        author: Author,
-        request: mint::Request,
-        id: String,
-    ) -> Result<mint::Grant, Error> {
-        match self.ask(author, Work::Mint { request, id })? {
-            Done::Granted(grant) => Ok(grant),
-            Done::Transacted(_) | Done::Ran => {
-                Err(Error::internal("the writer answered something else"))
-            }
-        }
-    }
-
     /// Has the writer run an errand, as this author, who is admitted at its turn.
     pub(super) fn errand<T: Send + 'static>(
         &self,
@@ -532,9 +525,7 @@ impl Database {
             Done::Ran => answer
                 .try_recv()
                 .unwrap_or_else(|_| Err(Error::internal("an errand told nothing"))),
-            Done::Transacted(_) | Done::Granted(_) => {
-                Err(Error::internal("the writer answered something else"))
-            }
+            Done::Transacted(_) => Err(Error::internal("the writer answered something else")),
         }
     }
 

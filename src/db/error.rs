@@ -282,10 +282,14 @@ impl From<token::Error> for Error {
         let message = error.to_string();
         match error {
             token::Error::KeyFile { .. } => Self::new(ErrorKind::Invalid, "db/key-file", message),
-            token::Error::Random
-            | token::Error::Provider
-            | token::Error::PasswordCost
-            | token::Error::NoRefreshKey => Self::internal(message),
+            token::Error::Random | token::Error::Provider | token::Error::PasswordCost => {
+                Self::internal(message)
+            }
+            token::Error::KeysUnread | token::Error::NoRefreshKey => Self::unavailable(message),
+            token::Error::NoSuchKey(_) => Self::new(ErrorKind::NotFound, "db/not-found", message),
+            token::Error::NextKeyStands | token::Error::TooManyKeys { .. } => {
+                Self::new(ErrorKind::Conflict, "db/conflict", message)
+            }
             token::Error::Password { .. } | token::Error::PasswordRecord(_) => {
                 Self::new(ErrorKind::Invalid, "db/invalid-request", message)
             }

@@ -2,7 +2,7 @@
 //!
 //! It names subjects and ids, and never a secret, a password, or a name that is no user's: people type passwords there.
 //!
-//! Shape of a row, JSON: `{"event", "status", "at", "auth"?, "user"?, "token"?, "address"?, "code"?, "block"?,
+//! Shape of a row, JSON: `{"event", "status", "at", "auth"?, "by"?, "user"?, "token"?, "address"?, "code"?, "block"?,
 //! "count"?}`; see docs/tokens.md.
 
 use std::net::IpAddr;
@@ -76,6 +76,9 @@ pub struct Event {
     /// The auth that asked, or whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<i64>,
+    /// The auth that asked, where `auth` is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<i64>,
     /// The user it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<i64>,
@@ -104,6 +107,7 @@ impl Event {
             status,
             at,
             auth: None,
+            by: None,
             user: None,
             token: None,
             address: None,
@@ -115,6 +119,13 @@ impl Event {
 
     pub(super) fn auth(mut self, auth: SubjectId) -> Self {
         self.auth = Some(auth.raw());
+        self
+    }
+
+    /// Who asked, if that is not whom it is about.
+    pub(super) fn by(mut self, asker: SubjectId) -> Self {
+        let asker = asker.raw();
+        self.by = (self.auth != Some(asker)).then_some(asker);
         self
     }
 

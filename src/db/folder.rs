@@ -22,6 +22,7 @@ use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
 use super::mint::issue;
 use super::people::People;
+use super::program::Program;
 use super::root_token::sign;
 use super::session::{Session, wrong_database};
 use super::settle::{Settling, furnish};
@@ -33,7 +34,7 @@ use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{Expected, Keys, Verifier, claimed_audience};
+use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -72,11 +73,8 @@ impl Folder {
     /// what it should be, `Corrupt` if one of the two databases is damaged.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         let dir = DataDir::new(dir);
-        let keys = Keys::load_or_create(&dir.keys())?;
-        let keys = match &options.issuer {
-            Some(issuer) => keys.with_issuer(issuer)?,
-            None => keys,
-        };
+        let issuer = options.issuer.as_deref();
+        let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
         let people = Arc::new(People::new(
             Arc::clone(&options.clock),
             options.password_cost,
@@ -94,7 +92,7 @@ impl Folder {
         };
         settling.settle()?;
         let inner = Inner {
-            tokens: Arc::new(Verifier::new(Arc::new(keys))),
+            tokens: Arc::new(tokens),
             people,
             dir,
             default,
@@ -215,6 +213,9 @@ impl Folder {
         database: Option<&str>,
         source: Source,
     ) -> Result<Session, Error> {
+        if ApiToken::is(token) {
+            return self.program_session(token, database, source);
+        }
         let Inner {
             tokens, default, ..
         } = &*self.inner;
@@ -242,7 +243,29 @@ impl Folder {
                 _ => error,
             })?;
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
-            .map(|session| session.sent_from(source))
+            .map(|session| session.sent_from(source).used())
+    }
+
+    /// The session of the bearer of an API token: its database is the one of its incarnation.
+    fn program_session(
+        &self,
+        token: &str,
+        database: Option<&str>,
+        source: Source,
+    ) -> Result<Session, Error> {
+        let token = ApiToken::parse(token)?;
+        let opened = self.of_incarnation(token.incarnation());
+        let Opened { name, database: of } = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => wrong_database(),
+            _ => error,
+        })?;
+        let program = Program::find(&token, &of.state().snapshot)?;
+        if database.is_some_and(|it| !is_spelling(it, &name)) {
+            return Err(wrong_database());
+        }
+        let author = Author::Program(Arc::new(program));
+        Session::admit(of, name, Arc::clone(self.tokens()), author)
+            .map(|session| session.sent_from(source).used())
     }
 
     /// The session of requests without a token, if `_setting/anonymous` is set in the database that is named.
@@ -361,6 +384,14 @@ impl Folder {
         self.sign(&opened, auth, expire_seconds)
     }
 
+    /// The public keys that verify this folder's access tokens, oldest first: those that sign, will or did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key folder can no longer be read.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(self.inner.tokens.published()?)
+    }
+
     /// Whether requests can be served.
     ///
     /// # Errors
@@ -373,7 +404,7 @@ impl Folder {
             database.state().snapshot.exists(ROOT_AUTH)?;
             database.can_write()?;
         }
-        Ok(())
+        self.public_keys().map(drop)
     }
 
     /// Finishes what was accepted and stops the writers.

@@ -4,21 +4,28 @@
 //! 2. Then the op `token` must be allowed at it. What is allowed only through `all` also needs the bearer to hold
 //!    every role that the auth holds.
 //! 3. A token that holds root needs root, and lives 3599 seconds at the most.
-//! 4. A token without an end, or for more than a day, has a `_token` record and dies with it.
+//! 4. A token without an end, or for more than a day, has a `_token` record and dies with it. So has an API token,
+//!    which is never for an auth that holds root.
+//! 5. A mint is judged at its turn with the writer, and stands in the trail before it is answered, also where it makes
+//!    no record.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::errand::{Ground, Made};
 use super::error::{Error, ErrorKind};
+use super::event::{Event, EventKind, EventStatus};
+use super::record::{NewRecord, TokenKind, swept};
+use super::source::Source;
 use super::state::whole_seconds_up;
-use crate::base::Budget;
 use crate::base::limits::{
-    ROOT_TOKEN_SECONDS_MAX, RULE_STEPS_MAX, TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
+    API_TOKEN_SECONDS, ROOT_TOKEN_SECONDS_MAX, RULE_STEPS_MAX, TOKEN_NAME_CHARS_MAX,
+    TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::lang::Val;
-use crate::model::system::{ROOT_AUTH, ROOT_SETTING, collection, first_number, predicate};
-use crate::model::{Facts, Flake, Op as FlakeOp, SubjectId, Value, ValueRef};
-use crate::policy::{Allowed, Op, Policy, View, holds_all};
+use crate::model::system::{ROOT_AUTH, ROOT_SETTING, collection, predicate};
+use crate::model::{Facts, SubjectId, Value};
+use crate::policy::{Allowed, Op, View, holds_all};
 use crate::query::{Json, Pointer, identity};
 
 /// What is asked for.
@@ -26,6 +33,8 @@ use crate::query::{Json, Pointer, identity};
 pub(super) struct Request {
     auth: Option<Json>,
     expire_seconds: Option<u64>,
+    /// The name of an API token; without, an access token is asked for.
+    name: Option<Arc<str>>,
 }
 
 /// What is granted.
@@ -37,10 +46,60 @@ pub(super) struct Grant {
     pub(super) issued_at_s: i64,
 }
 
+/// A mint at its turn.
+pub(super) struct Mint {
+    pub(super) request: Request,
+    pub(super) bearer: SubjectId,
+    pub(super) id: String,
+    /// The hash of an API token.
+    pub(super) hash: Option<String>,
+    pub(super) source: Source,
+}
+
+impl Mint {
+    /// Judges the request, and makes the token's record if it needs one.
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied`, `Invalid`, in that order.
+    pub(super) fn run(&self, ground: &Ground<'_>) -> Result<Made<Grant>, Error> {
+        let facts = ground.facts;
+        let grant = self.request.judge(self.bearer, ground)?;
+        let issued_ms = grant.issued_at_s.saturating_mul(1_000);
+        let mut flakes = Vec::new();
+        if self.hash.is_some() || has_record(grant.lifetime_seconds) {
+            flakes = NewRecord {
+                id: &self.id,
+                auth: grant.auth,
+                kind: self.request.kind(),
+                hash: self.hash.as_deref(),
+                name: self.request.name.as_deref(),
+                issued_ms,
+                expires_ms: grant.lifetime_seconds.map(|seconds| {
+                    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                    issued_ms.saturating_add(seconds.saturating_mul(1_000))
+                }),
+                family: None,
+            }
+            .flakes(facts)?;
+            flakes.extend(swept(facts, ground.now_ms)?);
+        }
+        let event = Event::new(EventKind::Minted, EventStatus::Ok, ground.now_ms)
+            .auth(grant.auth)
+            .by(self.bearer)
+            .token(&self.id)
+            .from(self.source);
+        Ok(Made {
+            flakes,
+            events: vec![event],
+            answer: Ok(grant),
+        })
+    }
+}
+
 impl Request {
     /// Reads the body of a token request.
     ///
-    /// Shape: `{"auth": id or two-tuple | "root": true, "expireSeconds"?, "db"?}`.
+    /// Shape: `{"auth": id or two-tuple | "root": true, "expireSeconds"?, "db"?, "kind"?: "access" | "api", "name"?}`.
     ///
     /// # Errors
     /// `Invalid` with the place; `db` must name `database`.
@@ -50,6 +109,7 @@ impl Request {
             return Err(invalid(&root, "a token request is an object"));
         };
         let (mut auth, mut is_root, mut expire_seconds) = (None, false, None);
+        let (mut kind, mut name) = (TokenKind::Access, None);
         for (key, value) in fields {
             let at = root.key(&key);
             match (key.as_str(), value) {
@@ -68,6 +128,16 @@ impl Request {
                 ("expireSeconds", _) => {
                     return Err(invalid(&at, "`expireSeconds` is a whole number"));
                 }
+                ("kind", Json::String(word)) if word == "access" => kind = TokenKind::Access,
+                ("kind", Json::String(word)) if word == "api" => kind = TokenKind::Api,
+                ("kind", _) => return Err(invalid(&at, "`kind` is `access` or `api`")),
+                ("name", Json::String(text)) if is_name(&text) => {
+                    name = Some(Arc::from(text));
+                }
+                ("name", _) => {
+                    let why = format!("`name` is a line of 1 to {TOKEN_NAME_CHARS_MAX} characters");
+                    return Err(invalid(&at, why));
+                }
                 ("db", Json::String(name)) if name.replacen('.', "/", 1) == database => {}
                 ("db", Json::String(name)) if name == database => {}
                 ("db", _) => {
@@ -84,6 +154,15 @@ impl Request {
                 }
             }
         }
+        match (kind, &name) {
+            (TokenKind::Api, None) => {
+                return Err(invalid(&root, "an API token needs a `name`"));
+            }
+            (TokenKind::Access | TokenKind::Refresh, Some(_)) => {
+                return Err(invalid(&root.key("name"), "only an API token has a `name`"));
+            }
+            _ => {}
+        }
         match (auth.is_some(), is_root) {
             (true, true) => Err(invalid(
                 &root,
@@ -96,32 +175,37 @@ impl Request {
             _ => Ok(Self {
                 auth,
                 expire_seconds,
+                name,
             }),
         }
     }
 
-    /// Whether the token needs a record, so that the request goes through the writer.
-    ///
-    /// A token that holds root never does; that is known only once the auth is, and then no record is made.
-    pub(super) fn may_need_record(&self) -> bool {
-        self.auth.is_some()
-            && self
-                .expire_seconds
-                .is_none_or(|seconds| seconds > UNRECORDED_TOKEN_SECONDS_MAX)
+    /// What kind of token is asked for.
+    pub(super) fn kind(&self) -> TokenKind {
+        if self.name.is_some() {
+            TokenKind::Api
+        } else {
+            TokenKind::Access
+        }
+    }
+
+    /// The name that an API token is to have.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Judges the request on the facts of a state.
     ///
     /// # Errors
     /// `NotFound`, `Denied`, `Invalid`, in that order.
-    pub(super) fn judge(
-        &self,
-        bearer: SubjectId,
-        facts: &dyn Facts,
-        policy: &Policy,
-        now_ms: i64,
-        budget: &Budget,
-    ) -> Result<Grant, Error> {
+    fn judge(&self, bearer: SubjectId, ground: &Ground<'_>) -> Result<Grant, Error> {
+        let Ground {
+            facts,
+            policy,
+            now_ms,
+            budget,
+            ..
+        } = *ground;
         let tokens = policy.permissions(bearer, &Op::token(), facts)?;
         if !tokens.may_do_anything() {
             return Err(Error::denied("no role of this auth allows anything"));
@@ -157,6 +241,10 @@ impl Request {
                 "the rules do not allow a token for this auth",
             ));
         }
+        if holds_root && self.kind() == TokenKind::Api {
+            let why = "there are no API tokens for an auth that holds root";
+            return Err(invalid(&Pointer::root().key("kind"), why));
+        }
         let lifetime_seconds = if holds_root {
             match self.expire_seconds {
                 Some(seconds) if seconds > ROOT_TOKEN_SECONDS_MAX => {
@@ -176,14 +264,22 @@ impl Request {
         })
     }
 
-    /// No `expireSeconds` is no end, unless the setting `tokenMaxSeconds` is set.
+    fn asked_seconds(&self) -> Option<u64> {
+        match self.kind() {
+            TokenKind::Api => self.expire_seconds.or(Some(API_TOKEN_SECONDS)),
+            TokenKind::Access | TokenKind::Refresh => self.expire_seconds,
+        }
+    }
+
+    /// No `expireSeconds` is no end, or that of API tokens, unless the setting `tokenMaxSeconds` is set.
     fn lifetime(&self, facts: &dyn Facts) -> Result<Option<u64>, Error> {
+        let asked = self.asked_seconds();
         let set = facts.value_list(ROOT_SETTING, predicate::SETTING_TOKEN_MAX_SECONDS)?;
         let Some(Value::Int(max)) = set.first() else {
-            return Ok(self.expire_seconds);
+            return Ok(asked);
         };
         let max = u64::try_from(*max).unwrap_or(0);
-        match self.expire_seconds {
+        match asked {
             Some(seconds) if seconds <= max => Ok(Some(seconds)),
             _ => {
                 let why = format!("`expireSeconds` is needed, and is {max} at most here");
@@ -196,7 +292,14 @@ impl Request {
     fn context(&self, auth: SubjectId) -> Val {
         let mut map = BTreeMap::new();
         map.insert(Arc::from("auth"), Val::Int(auth.raw()));
-        if let Some(seconds) = self.expire_seconds {
+        map.insert(
+            Arc::from("kind"),
+            Val::String(Arc::from(self.kind().name())),
+        );
+        if let Some(name) = &self.name {
+            map.insert(Arc::from("name"), Val::String(Arc::clone(name)));
+        }
+        if let Some(seconds) = self.asked_seconds() {
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             map.insert(Arc::from("expireSeconds"), Val::Int(seconds));
         }
@@ -204,54 +307,26 @@ impl Request {
     }
 }
 
+/// How far ahead a `validAfter` may be that a mint waits for: it is ahead where all tokens of an auth were ended twice
+/// within a second.
+const AHEAD_MS: i64 = 2_000;
+
 /// A mint within the second of `validAfter` takes that as its issue.
 pub(super) fn issue(auth: SubjectId, facts: &dyn Facts, now_ms: i64) -> Result<i64, Error> {
     let now_s = now_ms.div_euclid(1_000);
     Ok(
         match facts.value_list(auth, predicate::AUTH_VALID_AFTER)?.first() {
-            Some(Value::Instant(ms)) if *ms <= now_ms => now_s.max(whole_seconds_up(*ms)),
+            Some(Value::Instant(ms)) if *ms <= now_ms.saturating_add(AHEAD_MS) => {
+                now_s.max(whole_seconds_up(*ms))
+            }
             _ => now_s,
         },
     )
 }
 
-/// The flakes of a token's record.
-///
-/// # Errors
-/// `Limit` if the collection `_token` is full; none but those of the facts else.
-pub(super) fn record(grant: &Grant, id: &str, facts: &dyn Facts) -> Result<Vec<Flake>, Error> {
-    let number = facts
-        .next_number(collection::TOKEN)?
-        .max(first_number(collection::TOKEN));
-    let s = SubjectId::new(collection::TOKEN, number)
-        .ok_or_else(|| Error::internal("the collection `_token` is full"))?;
-    let kind = facts.subject_list(predicate::TAG_ID, ValueRef::String("_token/kind:access"))?;
-    let kind = kind
-        .first()
-        .ok_or_else(|| Error::internal("the tag `access` is gone"))?;
-    let issued_ms = grant.issued_at_s.saturating_mul(1_000);
-    let mut flakes = vec![
-        (predicate::TOKEN_ID, Value::string(id)),
-        (predicate::TOKEN_AUTH, Value::Ref(grant.auth)),
-        (predicate::TOKEN_KIND, Value::Ref(*kind)),
-        (predicate::TOKEN_ISSUED, Value::Instant(issued_ms)),
-    ];
-    if let Some(seconds) = grant.lifetime_seconds {
-        let lifetime_ms = i64::try_from(seconds)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000);
-        let expires = Value::Instant(issued_ms.saturating_add(lifetime_ms));
-        flakes.push((predicate::TOKEN_EXPIRES, expires));
-    }
-    Ok(flakes
-        .into_iter()
-        .map(|(p, o)| Flake {
-            s,
-            p,
-            o,
-            op: FlakeOp::Assert,
-        })
-        .collect())
+fn is_name(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+        && (1..=TOKEN_NAME_CHARS_MAX).contains(&text.chars().count())
 }
 
 /// Whether a token with this lifetime has a record.

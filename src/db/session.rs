@@ -5,16 +5,22 @@ use std::sync::Arc;
 use super::answer::{Answer, Minted, Receipt, Trial};
 use super::database::Database;
 use super::error::{Error, ErrorKind};
-use super::mint::Request;
+use super::listed::{Asker, ListedToken, Request as ListRequest};
+use super::mint::{Mint, Request};
 use super::once::Once;
+use super::record::TokenKind;
+use super::revoke::{Ending, Request as RevokeRequest, Revocation, Revoked, Target};
 use super::source::Source;
 use super::state::{Author, State, budget};
 use super::stats::Stats;
+use super::uses::Use;
 use super::view::View;
+use super::who::WhoAmI;
+use crate::base::Budget;
 use crate::model::SubjectId;
 use crate::policy::Op;
 use crate::query::Json;
-use crate::token::{CommandKey, Grant, TokenId, Verifier};
+use crate::token::{ApiToken, CommandKey, Expected, Grant, TokenId, Verifier};
 
 /// A bearer, admitted at the newest state there was.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub struct Session {
     tokens: Arc<Verifier>,
     state: Arc<State>,
     author: Author,
+    /// The id of the token's record, if it has one.
+    record: Option<String>,
     source: Source,
 }
 
@@ -36,15 +44,28 @@ impl Session {
         author: Author,
     ) -> Result<Self, Error> {
         let state = database.state();
-        author.admit(&state.snapshot, &state.policy, database.clock().now_ms())?;
+        let record = author.admit(&state.snapshot, &state.policy, database.clock().now_ms())?;
         Ok(Self {
             database,
             name,
             tokens,
             state,
             author,
+            record,
             source: Source::default(),
         })
+    }
+
+    /// The same; that its token was used is noted.
+    pub(super) fn used(self) -> Self {
+        if let Some(id) = &self.record {
+            let last = Use {
+                at_ms: self.database.clock().now_ms(),
+                address: self.source.address,
+            };
+            self.database.uses().note(id, last);
+        }
+        self
     }
 
     /// The same, of a request that comes from there.
@@ -188,37 +209,125 @@ impl Session {
 
     /// Mints a token.
     ///
-    /// Shape: `{"auth": id or two-tuple | "root": true, "expireSeconds"?, "db"?}`.
+    /// Shape: `{"auth": id or two-tuple | "root": true, "expireSeconds"?, "db"?, "kind"?: "access" | "api", "name"?}`.
+    /// The text of an API token is told here and never again.
     ///
     /// # Errors
     /// `Invalid` for a request that is none; `NotFound` for an auth that is not there or not seen; `Denied` without
     /// the op `token` at it.
     pub fn token(&self, body: &str) -> Result<Minted, Error> {
         let request = Request::parse(body, &self.name)?;
-        let id = TokenId::random()?;
-        let grant = if request.may_need_record() {
-            self.database
-                .grant_by(self.author.clone(), request, id.to_string())?
-        } else {
-            let clock = self.database.clock();
-            let (facts, policy) = (&self.state.snapshot, &self.state.policy);
-            let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
-            let limit = budget(clock, reads.steps_max());
-            request.judge(self.auth(), facts, policy, clock.now_ms(), &limit)?
+        let incarnation = self.database.incarnation();
+        let name = request.name().map(str::to_owned);
+        let program = match request.kind() {
+            TokenKind::Api => Some(ApiToken::generate(incarnation)?),
+            TokenKind::Access | TokenKind::Refresh => None,
         };
-        let token = self.tokens.keys().sign(&Grant {
-            subject: grant.auth,
-            audience: &self.name,
-            incarnation: self.database.incarnation(),
-            issued_at_s: grant.issued_at_s,
-            lifetime_seconds: grant.lifetime_seconds,
-            id,
-        })?;
+        let id = match &program {
+            Some(token) => token.id().clone(),
+            None => TokenId::random()?,
+        };
+        let mint = Mint {
+            request,
+            bearer: self.auth(),
+            id: id.to_string(),
+            hash: program.as_ref().map(ApiToken::hash),
+            source: self.source,
+        };
+        let grant = self
+            .database
+            .errand(self.author.clone(), move |ground| mint.run(ground))?;
+        let told_id = program.is_some().then(|| id.to_string());
+        let token = match &program {
+            Some(token) => token.text().to_owned(),
+            None => self.tokens.keys().sign(&Grant {
+                subject: grant.auth,
+                audience: &self.name,
+                incarnation,
+                issued_at_s: grant.issued_at_s,
+                lifetime_seconds: grant.lifetime_seconds,
+                id,
+            })?,
+        };
         Ok(Minted {
             token,
             expires_in: grant.lifetime_seconds,
             auth: grant.auth,
+            id: told_id,
+            name,
         })
+    }
+
+    /// The tokens whose records the bearer sees, newest first; its own, if it has no rule on others'.
+    ///
+    /// Shape: `{"auth"?: id or two-tuple, "limit"?, "after"?: id of a token}`, or nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for a request that is none; `Denied` for an auth whose roles allow nothing; `NotFound` for an auth or
+    /// a token that is not there or not seen.
+    pub fn tokens(&self, body: &str) -> Result<Vec<ListedToken>, Error> {
+        let request = ListRequest::parse(body)?;
+        let budget = self.budget()?;
+        request.list(&Asker {
+            state: &self.state,
+            bearer: self.auth(),
+            uses: self.database.uses(),
+            now_ms: self.database.clock().now_ms(),
+            budget: &budget,
+        })
+    }
+
+    /// Revokes a token, or all of an auth or a user. Every bearer may end its own.
+    ///
+    /// Shape: `{"token": id or text}` or `{"all": true, "auth"?: id or two-tuple, "user"?: name, id or two-tuple}`.
+    ///
+    /// # Errors
+    /// `Invalid` for a request that is none; `NotFound` for what is not there or not seen; `Denied` for another's
+    /// tokens without the right to write what ends them.
+    pub fn revoke(&self, body: &str) -> Result<Revoked, Error> {
+        let ending = match RevokeRequest::parse(body)? {
+            RevokeRequest::Own => Ending::Own,
+            RevokeRequest::Auth(named) => Ending::Auth(named),
+            RevokeRequest::User(named) => Ending::User(named),
+            RevokeRequest::Token(text) => {
+                let expected = Expected {
+                    audience: &self.name,
+                    incarnation: self.database.incarnation(),
+                };
+                let now_ms = self.database.clock().now_ms();
+                Ending::One(Target::read(text, &self.tokens, &expected, now_ms))
+            }
+        };
+        let revocation = Revocation {
+            ending,
+            bearer: self.auth(),
+            source: self.source,
+        };
+        self.database
+            .errand(self.author.clone(), move |ground| revocation.run(ground))
+    }
+
+    /// Who the bearer is, and by which token it asks.
+    ///
+    /// Shape: `{}`, or nothing.
+    ///
+    /// # Errors
+    /// `Denied` for an auth whose roles allow nothing; `Invalid` for any other body.
+    pub fn whoami(&self, body: &str) -> Result<WhoAmI, Error> {
+        let budget = self.budget()?;
+        let now_ms = self.database.clock().now_ms();
+        let who = WhoAmI::of(&self.author, &self.state, &self.name, now_ms, &budget)?;
+        if !body.is_empty() && Json::read(body)? != Json::Object(Vec::new()) {
+            let why = "to ask who one is, send an empty object, or nothing";
+            return Err(Error::new(ErrorKind::Invalid, "db/invalid-request", why));
+        }
+        Ok(who)
+    }
+
+    fn budget(&self) -> Result<Budget, Error> {
+        let (facts, policy) = (&self.state.snapshot, &self.state.policy);
+        let reads = policy.permissions(self.auth(), &Op::query(), facts)?;
+        Ok(budget(self.database.clock(), reads.steps_max()))
     }
 }
 

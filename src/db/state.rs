@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use super::certified::Certified;
 use super::error::{Error, ErrorKind, LimitKind};
+use super::program::Program;
+use super::record::{Record, TokenKind};
 use super::signed::Signed;
 use crate::base::limits::{
     BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TRANSACTION_SECONDS_MAX,
@@ -37,6 +39,8 @@ pub(super) enum Author {
     Auth(SubjectId),
     /// The bearer of a verified token.
     Bearer(Arc<Identity>),
+    /// The bearer of an API token.
+    Program(Arc<Program>),
     /// The auth of a command, and who signed it.
     Signer(Arc<Signed>),
     /// The auth that a client certificate names.
@@ -70,6 +74,7 @@ impl Author {
         match self {
             Self::Auth(auth) => *auth,
             Self::Bearer(identity) => identity.subject,
+            Self::Program(program) => program.auth(),
             Self::Signer(signed) => signed.auth(),
             Self::Certified(certified) => certified.auth(),
         }
@@ -78,13 +83,13 @@ impl Author {
     /// Who signed for the author, if that is another.
     pub(super) fn authority(&self) -> Option<SubjectId> {
         match self {
-            Self::Auth(_) | Self::Bearer(_) | Self::Certified(_) => None,
+            Self::Auth(_) | Self::Bearer(_) | Self::Program(_) | Self::Certified(_) => None,
             Self::Signer(signed) => signed.authority(),
         }
     }
 
     /// Whether the author is one at this state. A token carries no authority: whether its `_auth` exists, and
-    /// whether it was revoked, is asked of the facts each time.
+    /// whether it was revoked, is asked of the facts each time. Gives the id of the token's record, if it has one.
     ///
     /// # Errors
     /// `Unauthenticated`, the same for an auth that never was and one that is gone.
@@ -93,77 +98,140 @@ impl Author {
         facts: &dyn Facts,
         policy: &Policy,
         now_ms: i64,
-    ) -> Result<(), Error> {
-        if let Self::Signer(signed) = self {
-            return signed.admit(facts, policy);
-        }
-        if let Self::Certified(certified) = self {
-            certified.admit(facts, policy)?;
-        }
-        let auth = self.auth();
-        let refuse = |code, message| Err(Error::new(ErrorKind::Unauthenticated, code, message));
-        let mut exists = false;
-        let mut is_disabled = false;
-        let mut valid_after_ms = i64::MIN;
-        if auth.collection() == collection::AUTH {
-            facts.subject(auth, &mut |fact| {
-                exists = true;
-                match (fact.p, fact.o) {
-                    (predicate::AUTH_VALID_AFTER, ValueRef::Instant(ms)) => valid_after_ms = ms,
-                    (predicate::AUTH_DISABLED, ValueRef::Boolean(disabled)) => {
-                        is_disabled = disabled;
-                    }
-                    _ => {}
-                }
-                ControlFlow::Continue(())
-            })?;
-        }
-        if !exists {
-            return refuse("db/invalid-auth", "the auth of this request does not exist");
-        }
-        if is_disabled {
-            return refuse("db/invalid-auth", "the auth of this request is disabled");
-        }
-        let Self::Bearer(identity) = self else {
-            return Ok(());
-        };
-        if identity.issued_at_s < whole_seconds_up(valid_after_ms) {
-            return refuse(
-                "db/invalid-token",
-                "the token was issued before the auth's `validAfter`",
-            );
-        }
-        let lifetime = identity
-            .expires_at_s
-            .map(|end| end.saturating_sub(identity.issued_at_s));
-        let day = i64::try_from(UNRECORDED_TOKEN_SECONDS_MAX).unwrap_or(i64::MAX);
-        let needs_record = lifetime.is_none_or(|seconds| seconds > day);
-        let id = ValueRef::String(&identity.token_id);
-        match facts.subject_list(predicate::TOKEN_ID, id)?.first() {
-            None if needs_record => {
-                return refuse("db/invalid-token", "the token's record is gone");
+    ) -> Result<Option<String>, Error> {
+        match self {
+            Self::Signer(signed) => {
+                signed.admit(facts, policy)?;
+                Ok(None)
             }
-            None => {}
-            Some(record) => {
-                let revoked = facts.value_list(*record, predicate::TOKEN_REVOKED)?;
-                if revoked.contains(&Value::Boolean(true)) {
-                    return refuse("db/invalid-token", "the token was revoked");
-                }
+            Self::Auth(auth) => {
+                standing(*auth, facts)?;
+                Ok(None)
+            }
+            Self::Certified(certified) => {
+                certified.admit(facts, policy)?;
+                standing(certified.auth(), facts)?;
+                Ok(None)
+            }
+            Self::Bearer(identity) => {
+                let valid_after_s = standing(identity.subject, facts)?;
+                let issued_at_s = identity.issued_at_s;
+                check_issue(issued_at_s, valid_after_s)?;
+                let record = check_record(identity, facts)?;
+                check_root(identity.subject, issued_at_s, facts, policy, now_ms)?;
+                Ok(record)
+            }
+            Self::Program(program) => {
+                let record = program.record(facts, now_ms)?;
+                let valid_after_s = standing(program.auth(), facts)?;
+                // The engine makes none without it.
+                let issued_at_s = record.issued_ms.unwrap_or(i64::MIN).div_euclid(1_000);
+                check_issue(issued_at_s, valid_after_s)?;
+                check_root(program.auth(), issued_at_s, facts, policy, now_ms)?;
+                Ok(Some(program.id().to_owned()))
             }
         }
-        let root_ends_s = identity
-            .issued_at_s
-            .saturating_add(i64::try_from(ROOT_TOKEN_SECONDS_MAX).unwrap_or(i64::MAX));
-        if now_ms.div_euclid(1_000) >= root_ends_s
-            && policy.permissions(auth, &Op::query(), facts)?.is_root()
-        {
-            return refuse(
-                "db/expired-token",
-                "a token that holds root ends 3599 seconds after its issue",
-            );
-        }
-        Ok(())
     }
+}
+
+/// Whether an auth exists and is not disabled; the second from which on its tokens must be issued.
+fn standing(auth: SubjectId, facts: &dyn Facts) -> Result<i64, Error> {
+    let mut exists = false;
+    let mut is_disabled = false;
+    let mut valid_after_ms = i64::MIN;
+    if auth.collection() == collection::AUTH {
+        facts.subject(auth, &mut |fact| {
+            exists = true;
+            match (fact.p, fact.o) {
+                (predicate::AUTH_VALID_AFTER, ValueRef::Instant(ms)) => valid_after_ms = ms,
+                (predicate::AUTH_DISABLED, ValueRef::Boolean(disabled)) => {
+                    is_disabled = disabled;
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    if !exists {
+        return Err(refused(
+            "db/invalid-auth",
+            "the auth of this request does not exist",
+        ));
+    }
+    if is_disabled {
+        return Err(refused(
+            "db/invalid-auth",
+            "the auth of this request is disabled",
+        ));
+    }
+    Ok(whole_seconds_up(valid_after_ms))
+}
+
+fn check_issue(issued_at_s: i64, valid_after_s: i64) -> Result<(), Error> {
+    if issued_at_s < valid_after_s {
+        return Err(refused(
+            "db/invalid-token",
+            "the token was issued before the auth's `validAfter`",
+        ));
+    }
+    Ok(())
+}
+
+/// The record of an access token, if it has one: its own, or that of the sign-in that it belongs to.
+///
+/// A sign-in's own end does not end its access tokens: those have ends of their own.
+fn check_record(identity: &Identity, facts: &dyn Facts) -> Result<Option<String>, Error> {
+    let lifetime = identity
+        .expires_at_s
+        .map(|end| end.saturating_sub(identity.issued_at_s));
+    let day = i64::try_from(UNRECORDED_TOKEN_SECONDS_MAX).unwrap_or(i64::MAX);
+    let needs_record = lifetime.is_none_or(|seconds| seconds > day);
+    match Record::named(&identity.token_id, facts)? {
+        None if needs_record => Err(refused("db/invalid-token", "the token's record is gone")),
+        None => Ok(None),
+        Some(record) => {
+            let is_own = record.auth == Some(identity.subject)
+                && !matches!(record.kind, None | Some(TokenKind::Api));
+            if !is_own || !record.stands(facts)? {
+                return Err(refused("db/invalid-token", "the token was revoked"));
+            }
+            Ok(Some(identity.token_id.clone()))
+        }
+    }
+}
+
+fn check_root(
+    auth: SubjectId,
+    issued_at_s: i64,
+    facts: &dyn Facts,
+    policy: &Policy,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let root_ends_s =
+        issued_at_s.saturating_add(i64::try_from(ROOT_TOKEN_SECONDS_MAX).unwrap_or(i64::MAX));
+    if now_ms.div_euclid(1_000) >= root_ends_s
+        && policy.permissions(auth, &Op::query(), facts)?.is_root()
+    {
+        return Err(refused(
+            "db/expired-token",
+            "a token that holds root ends 3599 seconds after its issue",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(code: &'static str, message: &str) -> Error {
+    Error::new(ErrorKind::Unauthenticated, code, message)
+}
+
+/// The `validAfter` that refuses every token issued up to now, of an auth that has `old`.
+///
+/// Tokens are issued in whole seconds, so one of this very second may say its beginning; and one that was minted
+/// since an earlier `validAfter` of this second says the end of it.
+pub(super) fn valid_after_now(old: Option<i64>, now_ms: i64) -> i64 {
+    let now_s = now_ms.div_euclid(1_000);
+    let newest_s = old.map_or(now_s, |old| now_s.max(whole_seconds_up(old)));
+    now_ms.max(newest_s.saturating_mul(1_000).saturating_add(1))
 }
 
 /// An auth's `_auth/id`, or its subject id if it has none.
@@ -196,6 +264,22 @@ mod tests {
             (-1_000, -1),
         ] {
             assert_eq!(whole_seconds_up(ms), s, "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_ends_all_tokens_is_behind_each_that_may_have_been_issued() {
+        for (old, now, ends) in [
+            (None, 500, 500),
+            (None, 1_000, 1_001),
+            (None, 1_001, 1_001),
+            // A mint at 1.3 s took 2 s as its issue.
+            (Some(1_200), 1_500, 2_001),
+            (Some(2_001), 1_600, 3_001),
+            (Some(1_200), 2_500, 2_500),
+            (Some(-5), 2_500, 2_500),
+        ] {
+            assert_eq!(valid_after_now(old, now), ends, "{old:?} {now}");
         }
     }
 }

@@ -25,11 +25,11 @@ use super::errand::{Errand, Ground, Left};
 use super::error::{Error, ErrorKind, LimitKind};
 use super::event::{Event, EventKind, EventStatus};
 use super::judged::{Judged, Stage, said_of};
-use super::mint;
 use super::once::{Again, Key, Once, Since};
 use super::source::Source;
 use super::state::{Author, State, name_of, turn_budget};
 use super::terms::{Terms, Turn};
+use super::uses::Uses;
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
 use crate::model::{
@@ -45,8 +45,6 @@ use crate::transact::{Erases, Parsed};
 pub(super) enum Work {
     /// A transaction.
     Transact(Box<Transaction>),
-    /// A token that has a record.
-    Mint { request: mint::Request, id: String },
     /// What the engine itself writes.
     Errand(Errand),
     /// What stands in the trail alone.
@@ -86,7 +84,6 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 pub(super) enum Done {
     Transacted(Box<Receipt>),
-    Granted(mint::Grant),
     /// The errand's answer can be taken.
     Ran,
 }
@@ -105,6 +102,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<ArcSwap<State>>,
     pub(super) sequencer: Box<dyn Sequencer>,
     pub(super) clock: Arc<dyn Clock>,
+    /// When tokens were last used: written with what is committed anyway.
+    pub(super) uses: Arc<Uses>,
     /// When the newest row of the trail was told, Unix milliseconds: instants never run backwards.
     pub(super) told_ms: Cell<i64>,
 }
@@ -147,6 +146,12 @@ impl Writer {
                 answer(erased, &self.scrub());
             }
         }
+        let rest = Aside {
+            marks: self.uses.rest(),
+            ..Aside::default()
+        };
+        // Nobody waits for it, and a disk that fails now has failed those who did.
+        drop(self.state.load().store.append_with(&[], &rest));
     }
 
     /// Stages and commits a group. Gives back what was made and is to be answered; the rest is answered.
@@ -178,7 +183,7 @@ impl Writer {
                 Err(error) => drop(answer.send(Err(error))),
             }
         }
-        // A mint that turned out to need no record makes no block, and is answered all the same.
+        // An errand may have nothing to write, and is answered all the same.
         let committed = if group.is_empty() {
             Ok(())
         } else {
@@ -219,7 +224,7 @@ impl Writer {
         let aside = Aside {
             trail: group.events.iter().map(Event::row).collect(),
             trail_from: group.trail_from,
-            marks: Vec::new(),
+            marks: self.uses.due(self.clock.elapsed()),
         };
         store.append_with(&group.blocks, &aside)?;
         self.told_ms.set(told_ms.unwrap_or(self.told_ms.get()));
@@ -315,21 +320,21 @@ impl Work {
     fn erases(&self) -> bool {
         match self {
             Self::Transact(transaction) => transaction.parsed.erases(),
-            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => false,
+            Self::Errand(_) | Self::Tell(_) => false,
         }
     }
 
     fn once(&self) -> Option<&Once> {
         match self {
             Self::Transact(transaction) => transaction.once.as_ref(),
-            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => None,
+            Self::Errand(_) | Self::Tell(_) => None,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Transact(transaction) => transaction.bytes,
-            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => 0,
+            Self::Errand(_) | Self::Tell(_) => 0,
         }
     }
 
@@ -337,7 +342,7 @@ impl Work {
     fn fuel(&self) -> Option<u64> {
         match self {
             Self::Transact(transaction) => transaction.terms.as_ref()?.fuel,
-            Self::Mint { .. } | Self::Errand(_) | Self::Tell(_) => None,
+            Self::Errand(_) | Self::Tell(_) => None,
         }
     }
 }
@@ -371,7 +376,7 @@ impl Group {
                 self.trail_from = self.trail_from.max(from);
                 return Ok(Done::Ran);
             }
-            Work::Transact(_) | Work::Mint { .. } | Work::Errand(_) => work,
+            Work::Transact(_) | Work::Errand(_) => work,
         };
         author.admit(&self.facts, &self.policy, now_ms)?;
         let auth = author.auth();
@@ -385,18 +390,6 @@ impl Group {
             Work::Errand(errand) => {
                 self.run(auth, errand, incarnation, now_ms, budget)?;
                 Ok(Done::Ran)
-            }
-            Work::Mint { request, id } => {
-                let judge = || request.judge(auth, &self.facts, &self.policy, now_ms, budget);
-                let grant = alone(judge)?;
-                if mint::has_record(grant.lifetime_seconds) {
-                    let mut flakes = mint::record(&grant, &id, &self.facts)?;
-                    flakes.sort();
-                    let text = Digest(Sha256::digest(id.as_bytes()).into());
-                    let id = id_of(auth, &random()?, &text);
-                    self.seal(auth, id, now_ms, flakes, &Erases::default(), incarnation)?;
-                }
-                Ok(Done::Granted(grant))
             }
             Work::Transact(transaction) => {
                 if let Some(terms) = &transaction.terms {

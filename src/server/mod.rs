@@ -15,6 +15,7 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod jwks;
 mod logs;
 mod observe;
 mod open;

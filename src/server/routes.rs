@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::about;
 use super::act::{Action, on_fdb, on_named, on_own};
 use super::door::Door;
+use super::jwks::jwks;
 use super::observe::{observe, panicked};
 use super::problem::Refusal;
 use super::request_id::RequestId;
@@ -32,6 +33,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
+        .route("/.well-known/jwks.json", any(jwks))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))

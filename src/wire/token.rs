@@ -14,6 +14,10 @@ pub struct Token {
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
     auth: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl From<Minted> for Token {
@@ -23,6 +27,8 @@ impl From<Minted> for Token {
             kind: "Bearer",
             expires_in: minted.expires_in,
             auth: minted.auth.raw(),
+            id: minted.id,
+            name: minted.name,
         }
     }
 }

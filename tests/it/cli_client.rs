@@ -72,7 +72,9 @@ fn problem(status: u16, code: &str, message: &str) -> Reply {
 }
 
 fn who() -> Reply {
-    ok(json!({"auth": 5, "id": "ann", "username": "ann", "roles": ["clerk"], "db": "local/default"}))
+    ok(
+        json!({"auth": 5, "id": "ann", "username": "ann", "roles": ["clerk"], "db": "local/default"}),
+    )
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn when_to_come_back_is_told() {
 fn a_token_goes_to_the_host_it_is_from_and_after_no_redirect() {
     let home = tempfile::tempdir().unwrap();
     let other = Played::serve(|_| who());
-    // A leaked format: the head is given to the server for the life of the test.
+    // The head is the server's for as long as the test runs.
     let head: &'static str = Box::leak(format!("location: {}/\r\n", other.host).into_boxed_str());
     for status in [301, 302, 303, 307, 308] {
         let server = Played::serve(move |_| (status, head, String::new()));
@@ -200,8 +202,12 @@ fn an_access_token_at_its_end_is_renewed_before_it_is_used() {
         paths,
         ["/api/db/refresh", "/api/db/whoami", "/api/db/whoami"]
     );
+    assert!(asked.iter().all(|it| it.method == "POST"));
     assert_eq!(asked[0].authorization, None);
-    assert_eq!(asked[0].body, json!({"refresh_token": "refresh-1"}).to_string());
+    assert_eq!(
+        asked[0].body,
+        json!({"refresh_token": "refresh-1"}).to_string()
+    );
     assert_eq!(asked[1].authorization.as_deref(), Some("Bearer access-2"));
     let kept = kept(home.path());
     assert_eq!(kept["refresh_token"], "refresh-2");
@@ -213,9 +219,9 @@ fn an_access_token_at_its_end_is_renewed_before_it_is_used() {
 fn a_token_that_is_not_taken_is_renewed_once() {
     let home = tempfile::tempdir().unwrap();
     let refuse = |asked: &Asked| match asked.path.as_str() {
-        "/api/db/refresh" => ok(
-            json!({"token": "access-2", "refresh_token": "refresh-2", "expires_in": 300}),
-        ),
+        "/api/db/refresh" => {
+            ok(json!({"token": "access-2", "refresh_token": "refresh-2", "expires_in": 300}))
+        }
         _ if asked.authorization.as_deref() == Some("Bearer access-2") => who(),
         _ => problem(401, "db/invalid-token", "the token is not good"),
     };
@@ -226,9 +232,9 @@ fn a_token_that_is_not_taken_is_renewed_once() {
     assert_eq!(server.asked().len(), 3);
     // A server that takes nothing is not asked for ever.
     let server = Played::serve(|asked| match asked.path.as_str() {
-        "/api/db/refresh" => ok(
-            json!({"token": "access-3", "refresh_token": "refresh-3", "expires_in": 300}),
-        ),
+        "/api/db/refresh" => {
+            ok(json!({"token": "access-3", "refresh_token": "refresh-3", "expires_in": 300}))
+        }
         _ => problem(401, "db/invalid-token", "the token is not good"),
     });
     token_file(home.path(), &server.host, FAR);
@@ -311,9 +317,14 @@ fn a_device_gets_its_tokens_when_the_code_was_entered_elsewhere() {
                    "verification_uri": "http://127.0.0.1/device",
                    "expires_in": 60, "interval": 1}),
         ),
-        _ => ok(json!({"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "expires_in": 300})),
+        _ => ok(
+            json!({"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "expires_in": 300}),
+        ),
     });
-    let out = run(solon(home.path(), &["auth-token", "--host", &server.host]), "");
+    let out = run(
+        solon(home.path(), &["auth-token", "--host", &server.host]),
+        "",
+    );
     assert_eq!(out.status.code(), Some(0));
     assert_eq!(text(&out.stdout), "\nauth-token: A\n\nrefresh-token: R\n");
     assert!(text(&out.stderr).contains("| WDJB-MJHT "));
@@ -330,7 +341,10 @@ fn a_device_gets_its_tokens_when_the_code_was_entered_elsewhere() {
             "verification_uri": "u", "expires_in": 60, "interval": 1})),
         _ => problem(400, "access_denied", "no"),
     });
-    let out = run(solon(home.path(), &["auth-token", "--host", &server.host]), "");
+    let out = run(
+        solon(home.path(), &["auth-token", "--host", &server.host]),
+        "",
+    );
     assert_eq!(out.status.code(), Some(3));
     assert!(out.stdout.is_empty());
 }
@@ -344,7 +358,12 @@ fn arguments_that_do_not_go_together_are_wrong_usage() {
         &["whoami", "--host", "https://a.example/path"],
         &["whoami", "--tls.certificate", "c.pem"],
         &["whoami", "--tls.key", "c.pem"],
-        &["whoami", "--tls.skip-verify", "--tls.ca-certificate", "c.pem"],
+        &[
+            "whoami",
+            "--tls.skip-verify",
+            "--tls.ca-certificate",
+            "c.pem",
+        ],
         &["auth-token", "--tls.enable-client-verification"],
         &["auth-token", "--user", "ann"],
         &["auth-token", "--password-stdin"],
@@ -362,7 +381,12 @@ fn arguments_that_do_not_go_together_are_wrong_usage() {
         &["user", "import", "absent.jsonl"],
     ] {
         let out = run(solon(home.path(), arguments), "");
-        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {}", text(&out.stderr));
+        assert_eq!(
+            out.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            text(&out.stderr)
+        );
         assert!(out.stdout.is_empty(), "{arguments:?}");
     }
 }
@@ -385,7 +409,10 @@ fn a_token_is_inspected_without_a_server_and_said_to_be_unverified() {
         assert!(told.lines().any(|it| it == line), "{line}: {told}");
     }
     assert!(text(&out.stderr).contains("nothing of it was verified"));
-    let out = run(solon(home.path(), &["token", "inspect", token, "--json"]), "");
+    let out = run(
+        solon(home.path(), &["token", "inspect", token, "--json"]),
+        "",
+    );
     assert!(text(&out.stderr).starts_with("WARNING: "));
     let told: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(told["claims"], json!({"sub": "5", "exp": 0}));

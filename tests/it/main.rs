@@ -2,6 +2,7 @@
 //!
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
+//! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `cli`: the command line: exit codes and outputs
 //! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
@@ -17,6 +18,7 @@
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
+//! - `jwks`: the public keys over HTTP, and a server that notices what `solon keys` did to its folder
 //! - `keys`: the keys that sign commands: what is one, who may give one, their files
 //! - `keys_cli`: `solon keys` on the command line
 //! - `killed`: the program killed in the middle of its work
@@ -31,6 +33,7 @@
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
+//! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
@@ -41,6 +44,7 @@
 
 mod attack;
 mod attack_changes;
+mod attack_tokens;
 mod attack_writes;
 #[cfg(feature = "cli")]
 mod cli;
@@ -59,6 +63,8 @@ mod export;
 mod http;
 mod import;
 mod import_again;
+#[cfg(feature = "cli")]
+mod jwks;
 mod keys;
 #[cfg(feature = "cli")]
 mod keys_cli;
@@ -75,6 +81,7 @@ mod oracle;
 mod races;
 mod refresh;
 mod renames;
+mod rotation;
 mod signin;
 mod stats;
 mod support;
