@@ -6,6 +6,8 @@
 //! INVARIANT(one-writer): one thread stages, seals and commits. It commits in groups, durably, publishes the new
 //! state, and only then answers (law 13: what is acknowledged is seen by every request that starts after).
 
+mod account_action;
+mod accounts;
 mod answer;
 mod auth_name;
 mod certificate;
@@ -74,6 +76,7 @@ mod weak;
 mod who;
 mod writer;
 
+pub use accounts::{Account, Acted, DatabaseState, ListedDatabase};
 pub use answer::{Answer, Minted, Receipt, Tempid, Trial, Warning};
 pub use auth_name::AuthName;
 pub use command::sign_command;

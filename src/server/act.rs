@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
+use super::accounts;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
@@ -23,12 +24,14 @@ use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
+use super::people::{self, PeopleAction, source_of};
 use super::problem::Refusal;
 use super::request_id::RequestId;
+use super::tokens;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
-use crate::db::{self, Folder, Session};
-use crate::wire::{NewKeys, Receipt, Stats, Token};
+use crate::db::{self, Folder, Session, Source};
+use crate::wire::{NewKeys, Receipt, Stats};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,15 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
+    /// On accounts and databases.
+    Act,
+    Accounts,
+    Databases,
+    /// On those who sign in.
+    People(PeopleAction),
+    Tokens,
+    Revoke,
+    WhoAmI,
 }
 
 /// Which paths, and so which headers.
@@ -77,7 +89,10 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
-            _ => None,
+            "tokens" => Some(Self::Tokens),
+            "revoke" => Some(Self::Revoke),
+            "whoami" => Some(Self::WhoAmI),
+            _ => PeopleAction::named(name).map(Self::People),
         }
     }
 
@@ -87,9 +102,14 @@ impl Action {
             | Self::NewKeys
             | Self::Stats
             | Self::TestTransactWith
-            | Self::QueryWith => Length::Short,
-            // A transaction waits for the disk, and so does a token that gets a record.
-            Self::Transact | Self::Token | Self::Command => Length::Long,
+            | Self::QueryWith
+            | Self::Accounts
+            | Self::Databases
+            | Self::Tokens
+            | Self::WhoAmI => Length::Short,
+            // A transaction waits for the disk, and so does a token that is made or revoked.
+            Self::Transact | Self::Token | Self::Revoke | Self::Command | Self::Act => Length::Long,
+            Self::People(action) => action.length(),
         }
     }
 }
@@ -97,6 +117,12 @@ impl Action {
 /// Answers `/api/db/ACTION`: the database is the token's.
 pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) -> Response {
     respond(&door, Family::Api, Some(action), None, request).await
+}
+
+/// Answers `/api/ACTION`, which is asked of `solon/master`.
+pub(super) async fn on_master(door: Arc<Door>, action: Action, request: Request) -> Response {
+    let master = Some(accounts::MASTER.to_owned());
+    respond(&door, Family::Api, Some(action), master, request).await
 }
 
 /// Answers `/api/db/NETWORK/NAME/ACTION`.
@@ -146,6 +172,9 @@ async fn respond(
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
+        Some(Action::People(action)) if action.needs_no_session(door, &request) => {
+            people::answer(door, action, database.clone(), request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -182,7 +211,16 @@ async fn answer(
     request: Request,
     started: Duration,
 ) -> Result<Answered, Refused> {
-    let may_be_bodiless = matches!(action, Action::NewKeys | Action::Stats);
+    let may_be_bodiless = matches!(
+        action,
+        Action::NewKeys
+            | Action::Stats
+            | Action::Accounts
+            | Action::Databases
+            | Action::People(PeopleAction::Users)
+            | Action::Tokens
+            | Action::WhoAmI
+    );
     match *request.method() {
         Method::POST => {}
         Method::GET if may_be_bodiless => {}
@@ -190,6 +228,8 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>();
+    let source = peer.map_or_else(Source::default, |peer| peer.0.ip().into());
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
@@ -197,13 +237,14 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
+    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
     door.work
         .run(action.length(), move || {
             // INVARIANT(body-first)
-            let session = session(&within.folder, &asker, database.as_deref())?;
+            let session = session(&within.folder, &asker, database.as_deref(), source)?;
             let answered = String::from_utf8(bytes)
                 .map_err(|_| Refusal::NotUtf8)
                 .and_then(|text| {
@@ -291,16 +332,23 @@ async fn refuse_early(
             let asker = asker.clone();
             let database = database.map(str::to_owned);
             let verified = door.work.run(Length::Short, move || {
-                session(&folder, &asker, database.as_deref()).map(drop)
+                session(&folder, &asker, database.as_deref(), Source::default()).map(drop)
             });
             verified.await?
         }
     }
 }
 
-fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Session, Refusal> {
-    match asker {
-        Asker::Bearer(token) => folder.session(token, database).map_err(Refusal::Db),
+fn session(
+    folder: &Folder,
+    asker: &Asker,
+    database: Option<&str>,
+    source: Source,
+) -> Result<Session, Refusal> {
+    let session = match asker {
+        Asker::Bearer(token) => folder
+            .session_from(token, database, source)
+            .map_err(Refusal::Db),
         Asker::Certified(certificate) => folder
             .certificate_session(certificate.names(), database)
             .map_err(Refusal::Db),
@@ -310,7 +358,8 @@ fn session(folder: &Folder, asker: &Asker, database: Option<&str>) -> Result<Ses
             None if *may_be_root => folder.root_session(database).map_err(Refusal::Db),
             None => Err(Refusal::NoToken),
         },
-    }
+    };
+    Ok(session?.sent_from(source))
 }
 
 fn call(
@@ -361,15 +410,10 @@ fn call(
                 ..Answered::default()
             })
         }
-        Action::Token => {
-            let minted = session.token(text).map_err(Refusal::Db)?;
-            let body = serde_json::to_string(&Token::from(minted)).map_err(|_| Refusal::Broken)?;
-            Ok(Answered {
-                auth,
-                body,
-                ..Answered::default()
-            })
-        }
+        Action::Token => tokens::mint(&door.folder, session, text),
+        Action::Tokens => tokens::list(session, text),
+        Action::Revoke => tokens::revoke(session, text),
+        Action::WhoAmI => tokens::who(session, text),
         Action::NewKeys => {
             let key = session.new_keys(text).map_err(Refusal::Db)?;
             let body = serde_json::to_string(&NewKeys::from(&key)).map_err(|_| Refusal::Broken)?;
@@ -390,6 +434,10 @@ fn call(
                 ..Answered::default()
             })
         }
+        Action::Act => accounts::act(&door.folder, session, text),
+        Action::Accounts => accounts::accounts(&door.folder, session, text),
+        Action::Databases => accounts::databases(&door.folder, session, text),
+        Action::People(action) => people::call(session, action, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

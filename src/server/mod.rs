@@ -5,6 +5,7 @@
 //! `work.rs`.
 
 mod about;
+mod accounts;
 mod act;
 mod activity;
 mod answered;
@@ -15,16 +16,19 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod handshake;
 mod jwks;
 mod logs;
 mod observe;
 mod open;
 mod patience;
+mod people;
 mod problem;
 mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod tokens;
 mod work;
 
 pub use door::Mode;

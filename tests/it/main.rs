@@ -1,9 +1,12 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `accounts`: who may make, delete, restore and list databases, and mint in them
+//! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
+//! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
 //! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
@@ -12,6 +15,7 @@
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
+//! - `databases`: many databases in one folder: apart, opened on demand, their files where the facts want them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
@@ -35,17 +39,22 @@
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
+//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
+mod accounts;
+mod api_tokens;
 mod attack;
 mod attack_changes;
 mod attack_tokens;
 mod attack_writes;
+mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -56,6 +65,7 @@ mod command_door;
 mod conformance;
 mod contexts;
 mod crash;
+mod databases;
 mod durability;
 mod erase;
 mod export;
@@ -81,11 +91,14 @@ mod oracle;
 mod races;
 mod refresh;
 mod renames;
+mod revoke;
 mod rotation;
 mod signin;
 mod stats;
 mod support;
 mod threads;
 mod tidy;
+#[cfg(feature = "server")]
+mod tls;
 mod token;
 mod write_paths;
