@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::error::Error;
 use super::remote_arguments::CallerArguments;
 use crate::db::{Database, Folder, Options, Session};
-use crate::wire::Token;
+use crate::wire::{Named, Person, ResetToken, Revoked, Token};
 
 /// Who answers.
 #[derive(Debug, Args)]
@@ -111,6 +111,15 @@ impl Opened {
                 Ok(json!({"block": receipt.block.0}))
             }
             "token" => shape(&Token::from(session.token(body)?)),
+            "revoke" => shape(&Revoked::from(session.revoke(body)?)),
+            "new-user" => shape(&Named::from(session.new_user(body)?)),
+            "password" => shape(&Named::auth(session.set_password(body)?)),
+            "reset-token" => shape(&ResetToken::from(session.reset_token(body)?)),
+            "unlock" => shape(&Named::user(session.unlock(body)?)),
+            "users" => {
+                let people = session.users(body)?.into_iter().map(Person::from);
+                shape(&people.collect::<Vec<_>>())
+            }
             _ => Err(Error::Arguments("a folder does not answer that")),
         }
     }
