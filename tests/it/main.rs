@@ -59,6 +59,8 @@ mod certificate;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_client;
+#[cfg(feature = "cli")]
+mod cli_tokens;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;
