@@ -155,6 +155,7 @@ fn a_client_shows_its_certificate_and_needs_no_token() {
         ]
     };
     secure.check(&with(other_key), 2, "is not the key of the certificate");
+    set_mode(Path::new(certificate), 0o600);
     secure.check(&with(certificate), 2, "holds no private key");
     #[cfg(unix)]
     {
