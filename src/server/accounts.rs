@@ -10,7 +10,7 @@ use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body::{is_json, read};
 use super::certificate::Certificate;
-use super::door::{Door, Mode};
+use super::door::{Door, Mode, source};
 
 use super::problem::Refusal;
 use super::work::Length;

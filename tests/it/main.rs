@@ -9,6 +9,7 @@
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
+//! - `cli_tls`: the command line as a client over TLS: each of its flags has its effect alone
 //! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -64,6 +65,10 @@ mod certificate;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_client;
+#[cfg(feature = "cli")]
+mod cli_tls;
+#[cfg(feature = "cli")]
+mod cli_tokens;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;
