@@ -211,6 +211,21 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// A file of a key folder, bytes: one key in PEM has about 120; what is longer is something else.
 pub const KEY_FILE_BYTES_MAX: usize = 4 * 1024;
 
+/// Keys of a folder: one that will sign, one that signs, and those that tokens of the last months were signed by.
+pub const KEYS_MAX: usize = 64;
+
+/// Keys that were revoked and are remembered as such; their files are gone.
+pub const REVOKED_KEYS_MAX: usize = 64;
+
+/// How long others may keep the set of public keys, seconds.
+pub const JWKS_AGE_SECONDS_MAX: u64 = 300;
+
+/// How long a key is published before it signs, seconds: everyone has asked for the keys anew by then.
+pub const KEY_PUBLISHED_SECONDS: u64 = 2 * JWKS_AGE_SECONDS_MAX;
+
+/// How long a server goes on without a look at its key folder, milliseconds: that soon a revoked key ends.
+pub const KEYS_LOOK_MS_MAX: u64 = 1_000;
+
 /// The fewest bytes of a password that is set: what NIST SP 800-63B asks of one that a person makes up.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 
@@ -243,6 +258,55 @@ pub const PASSWORD_HASH_BYTES_MIN: usize = 16;
 
 /// The hash in the record of a password, bytes: the longest that programs write by default.
 pub const PASSWORD_HASH_BYTES_MAX: usize = 64;
+
+/// The life of an access token that nobody asked another of, seconds: a right that is taken away is gone at once, and a
+/// token that is stolen soon.
+pub const ACCESS_TOKEN_SECONDS: u64 = 300;
+
+/// How long a sign-in lasts without being used, seconds: who is away for two weeks signs in anew.
+pub const REFRESH_SECONDS_MAX: u64 = 14 * 86_400;
+
+/// How long a sign-in lasts in all, seconds: a year.
+pub const FAMILY_SECONDS_MAX: u64 = 365 * 86_400;
+
+/// How long a refresh token that was used gives the same successor again, seconds: a client that lost the answer asks
+/// again within this.
+pub const REFRESH_GRACE_SECONDS_MAX: u64 = 30;
+
+/// The life of a token that resets a password, seconds: time to read a message.
+pub const RESET_TOKEN_SECONDS_MAX: u64 = 1_800;
+
+/// Auths of one user whose passwords one sign-in is compared with: each costs as much as a sign-in.
+pub const SIGN_IN_AUTHS_MAX: usize = 4;
+
+/// Requests that wait for a password to be checked; more are told to come back. They take turns that others want, so
+/// it is a quarter of those.
+pub const PASSWORD_WAITERS_MAX: usize = 64;
+
+/// How long a request waits for a password to be checked, seconds; then it is told to come back.
+pub const PASSWORD_WAIT_SECONDS_MAX: u64 = 5;
+
+/// Failed sign-ins of one name from one source; then that source is locked out. A person who mistypes needs three.
+pub const LOCKOUT_FAILURES_MAX: usize = 5;
+
+/// How long a source is locked out of a name, seconds: 3,600 guesses a day at the most.
+pub const LOCKOUT_SECONDS: u64 = 120;
+
+/// Failed sign-ins of one name from all sources; then its sign-ins are slowed down.
+pub const SLOW_DOWN_FAILURES_MAX: usize = 20;
+
+/// The time between two tries of a name that is slowed down, seconds: who is not known yet still gets in, with patience.
+pub const SLOW_DOWN_SECONDS: u64 = 10;
+
+/// How long a failed sign-in counts, seconds: longer than a lock-out lasts, so that waiting gains nothing on it.
+pub const SIGN_IN_FAILURE_SECONDS_MAX: u64 = 600;
+
+/// How long a source that signed in is exempt from the slow-down of that name, seconds: as long as its sign-in lasts.
+pub const SIGN_IN_TRUST_SECONDS_MAX: u64 = REFRESH_SECONDS_MAX;
+
+/// Names and sources whose sign-ins are remembered: about 200 bytes each. To lock out as many within the time that a
+/// lock-out lasts takes more checks of passwords than a machine can do.
+pub const LOCKOUTS_MAX: usize = 16_384;
 
 /// Tokens that are remembered as verified.
 pub const VERIFIED_TOKENS_MAX: usize = 65_536;
@@ -369,12 +433,18 @@ const _: () = {
     // `NETWORK.NAME.INCARNATION.redb.scrub`
     assert!(2 * DATABASE_NAME_BYTES_MAX + 2 + 32 + 11 <= NAME_BYTES_MAX);
     assert!(CONCURRENT_REQUESTS_MAX <= CONNECTIONS_MAX);
+    assert!(KEY_PUBLISHED_SECONDS * 1_000 > JWKS_AGE_SECONDS_MAX * 1_000 + KEYS_LOOK_MS_MAX);
+    // A line of the list is an id of 43 letters, a space and a second.
+    assert!(REVOKED_KEYS_MAX * 64 <= KEY_FILE_BYTES_MAX);
     assert!(PASSWORD_BYTES_MIN < PASSWORD_BYTES_MAX);
     assert!(PASSWORD_HASH_BYTES_MIN < PASSWORD_HASH_BYTES_MAX);
     assert!(PASSWORD_MEMORY_KIB_MAX <= PASSWORD_WORK_KIB_MAX);
     assert!(TLS_HANDSHAKE_SECONDS_MAX <= SHUTDOWN_SECONDS_MAX);
     // Who asks nothing is ended before its second ping.
     assert!(HTTP2_PING_SECONDS + HTTP2_PING_SECONDS_MAX < HEAD_SECONDS_MAX);
+    assert!(PASSWORD_WAITERS_MAX * 4 <= CONCURRENT_REQUESTS_MAX);
+    assert!(LOCKOUT_SECONDS < SIGN_IN_FAILURE_SECONDS_MAX);
+    assert!(ACCESS_TOKEN_SECONDS <= UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(ROOT_TOKEN_SECONDS_MAX < UNRECORDED_TOKEN_SECONDS_MAX);
     assert!(API_TOKEN_SECONDS <= TOKEN_SECONDS_MAX);
     assert!(SNAPSHOT_SECONDS_MAX >= REQUEST_SECONDS_MAX);

@@ -43,7 +43,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Make keys that sign commands, and sign with them
+    /// Rotate and revoke the keys that sign tokens; make keys that sign commands, and sign with them
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
@@ -64,6 +64,12 @@ pub(super) enum KeysCommand {
     New(NewKeysArguments),
     /// Sign the command on standard input, and print the body to post to `/api/db/command`
     Sign(SignArguments),
+    /// List the keys that sign tokens, and those that were revoked
+    List(ListKeysArguments),
+    /// Make the key that signs tokens next, server running or not
+    Rotate(RotateKeysArguments),
+    /// End a key at once, and every token that it signed, server running or not
+    Revoke(RevokeKeyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +257,39 @@ pub(super) struct SignArguments {
     /// The file of the key, as `keys new --out` writes it
     #[arg(long, value_name = "FILE", env = "SOLON_KEY")]
     pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateKeysArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Have it sign at once, in an emergency, and not when everyone had the time to learn of it
+    #[arg(long)]
+    pub(super) now: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeKeyArguments {
+    /// The id of the key, or `refresh` for the one that makes refresh tokens
+    #[arg(value_name = "KID")]
+    pub(super) key: String,
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

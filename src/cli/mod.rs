@@ -21,6 +21,7 @@ mod seconds;
 mod secret;
 mod serve;
 mod shown;
+mod signing_keys;
 mod token;
 mod token_file;
 mod typed;

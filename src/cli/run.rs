@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{export, import, keys, login, serve, token, verify};
+use super::{export, import, keys, login, serve, signing_keys, token, verify};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -43,6 +43,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys {
             command: KeysCommand::Sign(arguments),
         } => keys::sign(&arguments),
+        Command::Keys {
+            command: KeysCommand::List(arguments),
+        } => signing_keys::list(&arguments),
+        Command::Keys {
+            command: KeysCommand::Rotate(arguments),
+        } => signing_keys::rotate(&arguments),
+        Command::Keys {
+            command: KeysCommand::Revoke(arguments),
+        } => signing_keys::revoke(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
     };
     match done {

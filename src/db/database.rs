@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use super::errand::{Errand, Ground, Made};
 use super::error::{Error, ErrorKind};
 use super::event::Event;
 use super::once::{Once, tempids_of};
+use super::people::People;
 use super::signed::Signed;
 use super::source::Source;
 use super::state::{Author, State, bounded, budget};
@@ -37,6 +38,7 @@ use crate::query::Pointer;
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
+use crate::token::PasswordCost;
 use crate::transact::{Parsed, parse, parse_json};
 
 /// How a database is opened.
@@ -48,6 +50,8 @@ pub struct Options {
     pub issuer: Option<String>,
     /// Bytes of pages that are kept in memory at most, in a folder for all its databases together.
     pub cache_bytes: usize,
+    /// What the record of a new password costs to make and to check.
+    pub password_cost: PasswordCost,
 }
 
 impl Default for Options {
@@ -56,6 +60,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock::new()),
             issuer: None,
             cache_bytes: STORE_CACHE_BYTES_MAX,
+            password_cost: PasswordCost::default(),
         }
     }
 }
@@ -85,6 +90,9 @@ struct Inner {
     counted: Counted,
     denials: Denials,
     clock: Arc<dyn Clock>,
+    password_cost: PasswordCost,
+    /// Those of its folder, or its own.
+    people: OnceLock<Arc<People>>,
     uses: Arc<Uses>,
     /// Taken when the database closes.
     jobs: Mutex<Option<SyncSender<Job>>>,
@@ -168,6 +176,8 @@ impl Database {
                 denials: Denials::default(),
                 state,
                 clock: Arc::clone(&options.clock),
+                password_cost: options.password_cost,
+                people: OnceLock::new(),
                 uses,
                 jobs: Mutex::new(Some(jobs)),
                 writer: Mutex::new(Some(writer)),
@@ -384,6 +394,20 @@ impl Database {
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        self.inner.people.get_or_init(|| {
+            let clock = Arc::clone(&self.inner.clock);
+            Arc::new(People::new(clock, self.inner.password_cost))
+        })
+    }
+
+    /// Has it share what another database of its folder keeps of those who sign in, before it is asked for.
+    pub(super) fn share_people(&self, people: &Arc<People>) {
+        // Who signed in already stays where they are.
+        drop(self.inner.people.set(Arc::clone(people)));
     }
 
     /// When tokens were last used.

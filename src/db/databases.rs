@@ -18,6 +18,7 @@ use super::database::{Database, Options};
 use super::database_name::DatabaseName;
 use super::error::{Error, ErrorKind};
 use super::master::Entry;
+use super::people::People;
 use crate::base::limits::DATABASES_OPEN_MAX;
 use crate::model::Incarnation;
 use crate::store::Store;
@@ -37,6 +38,7 @@ pub(super) struct Opened {
 pub(super) struct Databases {
     dir: DataDir,
     options: Options,
+    people: Arc<People>,
     slots: Mutex<Slots>,
     clock: AtomicU64,
 }
@@ -96,10 +98,11 @@ pub(super) fn no_such_database() -> Error {
 }
 
 impl Databases {
-    pub(super) fn new(dir: DataDir, options: Options) -> Self {
+    pub(super) fn new(dir: DataDir, options: Options, people: Arc<People>) -> Self {
         Self {
             dir,
             options,
+            people,
             slots: Mutex::default(),
             clock: AtomicU64::new(0),
         }
@@ -268,7 +271,9 @@ impl Databases {
             let why = format!("the file of the database `{}` is another's", entry.name);
             return Err(Error::corrupt(why));
         }
-        Database::start(store, &options)
+        let database = Database::start(store, &options)?;
+        database.share_people(&self.people);
+        Ok(database)
     }
 
     /// Whether the file in a place is of this life. It must be open nowhere.

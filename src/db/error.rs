@@ -48,6 +48,7 @@ pub struct Error {
     code: &'static str,
     message: String,
     at: Option<String>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Error {
@@ -57,6 +58,7 @@ impl Error {
             code,
             message: message.into(),
             at: None,
+            retry_after_seconds: None,
         }
     }
 
@@ -68,6 +70,12 @@ impl Error {
     /// The same, about another place.
     pub(super) fn with_at(mut self, at: String) -> Self {
         self.at = Some(at);
+        self
+    }
+
+    /// The same, and when it may be tried again.
+    pub(super) fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds.max(1));
         self
     }
 
@@ -112,6 +120,11 @@ impl Error {
     /// Where in the request: a JSON pointer, or a line and a column.
     pub fn at(&self) -> Option<&str> {
         self.at.as_deref()
+    }
+
+    /// When it may be tried again, seconds from now, where that is known; 1 at the least.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds
     }
 }
 
@@ -269,10 +282,14 @@ impl From<token::Error> for Error {
         let message = error.to_string();
         match error {
             token::Error::KeyFile { .. } => Self::new(ErrorKind::Invalid, "db/key-file", message),
-            token::Error::Random
-            | token::Error::Provider
-            | token::Error::PasswordCost
-            | token::Error::NoRefreshKey => Self::internal(message),
+            token::Error::Random | token::Error::Provider | token::Error::PasswordCost => {
+                Self::internal(message)
+            }
+            token::Error::KeysUnread | token::Error::NoRefreshKey => Self::unavailable(message),
+            token::Error::NoSuchKey(_) => Self::new(ErrorKind::NotFound, "db/not-found", message),
+            token::Error::NextKeyStands | token::Error::TooManyKeys { .. } => {
+                Self::new(ErrorKind::Conflict, "db/conflict", message)
+            }
             token::Error::Password { .. } | token::Error::PasswordRecord(_) => {
                 Self::new(ErrorKind::Invalid, "db/invalid-request", message)
             }

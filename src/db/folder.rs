@@ -21,6 +21,7 @@ use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
 use super::mint::issue;
+use super::people::People;
 use super::program::Program;
 use super::root_token::sign;
 use super::session::{Session, wrong_database};
@@ -33,7 +34,7 @@ use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{ApiToken, Expected, Keys, Verifier, claimed_audience};
+use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     tokens: Arc<Verifier>,
+    /// Of those who sign in, whichever the database.
+    people: Arc<People>,
     dir: DataDir,
     default: Opened,
     master: Opened,
@@ -70,15 +73,18 @@ impl Folder {
     /// what it should be, `Corrupt` if one of the two databases is damaged.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         let dir = DataDir::new(dir);
-        let keys = Keys::load_or_create(&dir.keys())?;
-        let keys = match &options.issuer {
-            Some(issuer) => keys.with_issuer(issuer)?,
-            None => keys,
-        };
+        let issuer = options.issuer.as_deref();
+        let tokens = Verifier::of_folder(&dir.keys(), issuer, &options.clock)?;
+        let people = Arc::new(People::new(
+            Arc::clone(&options.clock),
+            options.password_cost,
+        ));
         let default = fixed(&dir, &DatabaseName::of_default(), options)?;
+        default.database.share_people(&people);
         let master = fixed(&dir, &DatabaseName::of_master(), options)?;
+        master.database.share_people(&people);
         furnish(&master.database, default.database.incarnation())?;
-        let databases = Databases::new(dir.clone(), options.clone());
+        let databases = Databases::new(dir.clone(), options.clone(), Arc::clone(&people));
         let settling = Settling {
             dir: &dir,
             master: &master.database,
@@ -86,7 +92,8 @@ impl Folder {
         };
         settling.settle()?;
         let inner = Inner {
-            tokens: Arc::new(Verifier::new(Arc::new(keys))),
+            tokens: Arc::new(tokens),
+            people,
             dir,
             default,
             master,
@@ -151,6 +158,11 @@ impl Folder {
         self.inner
             .databases
             .open(&entry.ok_or_else(no_such_database)?)
+    }
+
+    /// What is kept of those who sign in.
+    pub(super) fn people(&self) -> &Arc<People> {
+        &self.inner.people
     }
 
     /// What verifies and signs tokens.
@@ -372,6 +384,14 @@ impl Folder {
         self.sign(&opened, auth, expire_seconds)
     }
 
+    /// The public keys that verify this folder's access tokens, oldest first: those that sign, will or did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key folder can no longer be read.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, Error> {
+        Ok(self.inner.tokens.published()?)
+    }
+
     /// Whether requests can be served.
     ///
     /// # Errors
@@ -384,7 +404,7 @@ impl Folder {
             database.state().snapshot.exists(ROOT_AUTH)?;
             database.can_write()?;
         }
-        Ok(())
+        self.public_keys().map(drop)
     }
 
     /// Finishes what was accepted and stops the writers.

@@ -28,7 +28,7 @@ pub(super) const DATABASE: CollectionId = CollectionId::constant(21);
 
 pub(super) const ACCOUNT_NAME: PredicateId = PredicateId(1_001);
 pub(super) const ACCOUNT_OWNERS: PredicateId = PredicateId(1_002);
-const DATABASE_NAME: PredicateId = PredicateId(1_004);
+pub(super) const DATABASE_NAME: PredicateId = PredicateId(1_004);
 const DATABASE_ACCOUNT: PredicateId = PredicateId(1_005);
 const DATABASE_INCARNATION: PredicateId = PredicateId(1_006);
 const DATABASE_MADE: PredicateId = PredicateId(1_007);
@@ -256,4 +256,60 @@ pub(super) fn fixed(
         flakes.extend(entry.flakes(Op::Assert));
     }
     Ok(flakes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::database::{Database, Options};
+    use crate::db::settle::furnish;
+
+    fn master() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open_with(dir.path().join("m"), &Options::default()).unwrap();
+        furnish(&database, Incarnation([2; 16])).unwrap();
+        (dir, database)
+    }
+
+    #[test]
+    fn the_ids_are_those_that_the_second_transaction_gets() {
+        let (_dir, database) = master();
+        let state = database.state();
+        let schema = state.policy.schema();
+        for (name, id) in [
+            ("account/name", ACCOUNT_NAME),
+            ("account/owners", ACCOUNT_OWNERS),
+            ("database/name", DATABASE_NAME),
+            ("database/account", DATABASE_ACCOUNT),
+            ("database/incarnation", DATABASE_INCARNATION),
+            ("database/made", DATABASE_MADE),
+            ("database/was", DATABASE_WAS),
+            ("database/deleted", DATABASE_DELETED),
+        ] {
+            assert_eq!(schema.predicate(id).unwrap().name.as_ref(), name);
+        }
+        for (name, id) in [("account", ACCOUNT), ("database", DATABASE)] {
+            assert_eq!(schema.collection(id).unwrap().name.as_ref(), name);
+        }
+    }
+
+    #[test]
+    fn what_there_is_is_said_by_the_engine_alone() {
+        let (_dir, database) = master();
+        let head = database.head();
+        for text in [
+            r#"[{"_id": "account", "name": "acme"}]"#,
+            r#"[{"_id": "database", "name": "a/b"}]"#,
+            r#"[{"_id": "database", "incarnation": "00"}]"#,
+            r#"[{"_id": ["database/name", "local/default"], "name": "a/b"}]"#,
+            r#"[{"_id": ["database/name", "local/default"], "name": null}]"#,
+            r#"[{"_id": ["database/name", "local/default"], "was": "local/default"}]"#,
+            r#"[{"_id": ["database/name", "local/default"], "deleted": 1}]"#,
+            r#"[{"_id": ["database/name", "local/default"], "_action": "delete"}]"#,
+        ] {
+            let error = database.transact(text).unwrap_err();
+            assert_eq!(error.code(), "db/predicate-tx-spec", "{text}: {error}");
+        }
+        assert_eq!(database.head(), head);
+    }
 }

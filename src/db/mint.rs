@@ -330,7 +330,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether a token with this lifetime has a record.
-fn has_record(lifetime_seconds: Option<u64>) -> bool {
+pub(super) fn has_record(lifetime_seconds: Option<u64>) -> bool {
     lifetime_seconds.is_none_or(|seconds| seconds > UNRECORDED_TOKEN_SECONDS_MAX)
 }
 

@@ -92,6 +92,11 @@ impl Session {
         self.source
     }
 
+    /// The state at which the bearer was admitted.
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
     /// The auth that asks.
     pub fn auth(&self) -> SubjectId {
         self.author.auth()

@@ -107,6 +107,8 @@ impl Settling<'_> {
             return Ok(());
         }
         for entry in &over {
+            // It may stand in its place still, if the disk refused to move it.
+            self.databases.retire(entry)?;
             self.databases.purge(entry)?;
         }
         let over = Arc::new(over);

@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
+use super::accounts;
 use super::answered::{Answered, Refused, Told as ReceiptTold};
 use super::bearer::{Credential, credential};
 use super::body;
@@ -45,6 +46,10 @@ pub(super) enum Action {
     Tokens,
     Revoke,
     WhoAmI,
+    /// On accounts and databases.
+    Act,
+    Accounts,
+    Databases,
 }
 
 /// Which paths, and so which headers.
@@ -96,9 +101,11 @@ impl Action {
             | Self::TestTransactWith
             | Self::QueryWith
             | Self::Tokens
-            | Self::WhoAmI => Length::Short,
+            | Self::WhoAmI
+            | Self::Accounts
+            | Self::Databases => Length::Short,
             // A transaction waits for the disk, and so does a token that is made or revoked.
-            Self::Transact | Self::Token | Self::Revoke | Self::Command => Length::Long,
+            Self::Transact | Self::Token | Self::Revoke | Self::Command | Self::Act => Length::Long,
         }
     }
 }
@@ -106,6 +113,12 @@ impl Action {
 /// Answers `/api/db/ACTION`: the database is the token's.
 pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) -> Response {
     respond(&door, Family::Api, Some(action), None, request).await
+}
+
+/// Answers `/api/ACTION`, which is asked of `solon/master`.
+pub(super) async fn on_master(door: Arc<Door>, action: Action, request: Request) -> Response {
+    let master = Some(accounts::MASTER.to_owned());
+    respond(&door, Family::Api, Some(action), master, request).await
 }
 
 /// Answers `/api/db/NETWORK/NAME/ACTION`.
@@ -193,7 +206,12 @@ async fn answer(
 ) -> Result<Answered, Refused> {
     let may_be_bodiless = matches!(
         action,
-        Action::NewKeys | Action::Stats | Action::Tokens | Action::WhoAmI
+        Action::NewKeys
+            | Action::Stats
+            | Action::Tokens
+            | Action::WhoAmI
+            | Action::Accounts
+            | Action::Databases
     );
     match *request.method() {
         Method::POST => {}
@@ -383,7 +401,7 @@ fn call(
                 ..Answered::default()
             })
         }
-        Action::Token => tokens::mint(session, text),
+        Action::Token => tokens::mint(&door.folder, session, text),
         Action::Tokens => tokens::list(session, text),
         Action::Revoke => tokens::revoke(session, text),
         Action::WhoAmI => tokens::who(session, text),
@@ -407,6 +425,9 @@ fn call(
                 ..Answered::default()
             })
         }
+        Action::Act => accounts::act(&door.folder, session, text),
+        Action::Accounts => accounts::accounts(&door.folder, session, text),
+        Action::Databases => accounts::databases(&door.folder, session, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

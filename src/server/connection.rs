@@ -138,7 +138,8 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        // What is given here is the first length that is refused.
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX + 1).unwrap_or(u32::MAX))
         .max_frame_size(HTTP2_FRAME_BYTES_MAX)
         .max_send_buf_size(HTTP2_SEND_BYTES_MAX)
         .max_pending_accept_reset_streams(HTTP2_RESETS_MAX)
@@ -194,5 +195,347 @@ impl Requests {
         };
         let longest = Duration::from_secs(REQUEST_WAIT_SECONDS_MAX);
         timeout(longest, place).await.ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::base::limits::TLS_HANDSHAKE_SECONDS_MAX;
+    use crate::db::{Folder, Options};
+    use crate::server::door::{Mode, Scheme};
+    use crate::server::handshake;
+    use crate::server::request_id::Ids;
+    use crate::server::tls::{Tls, TlsFiles};
+    use crate::server::work::Work;
+
+    /// Larger than the window that HTTP/2 begins with.
+    const LARGE: usize = 1 << 20;
+
+    /// Serves connections in memory, on a clock that moves only while everything waits.
+    fn run<F: Future<Output = ()>>(test: impl FnOnce(Serving) -> F) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::default();
+        let door = Arc::new(Door {
+            folder: Folder::open(dir.path(), &options).unwrap(),
+            mode: Mode::Closed,
+            scheme: Scheme::Http,
+            clock: options.clock,
+            ids: Ids::new(1),
+            work: Work::new(),
+        });
+        let app = Router::new()
+            .route("/short", get(|| async { "short" }))
+            .route("/large", get(|| async { "a".repeat(LARGE) }))
+            .route("/hang", get(std::future::pending::<()>));
+        let stop = watch::Sender::new(false);
+        let serving = Serving::new(door, app, stop.subscribe());
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+            .block_on(test(serving));
+        drop(stop);
+    }
+
+    fn connect(serving: &Serving, protocol: Protocol) -> DuplexStream {
+        let (server, client) = tokio::io::duplex(1 << 20);
+        let at = Client {
+            peer: Peer("127.0.0.1:1".parse().unwrap()),
+            certificate: None,
+        };
+        tokio::spawn(serving.clone().serve(server, protocol, at));
+        client
+    }
+
+    /// What comes until the connection ends, and after how many seconds it does.
+    async fn rest(client: &mut DuplexStream) -> (String, u64) {
+        let started = Instant::now();
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (text, started.elapsed().as_secs())
+    }
+
+    async fn pass(seconds: u64) {
+        let never = std::future::pending::<()>();
+        let _ = timeout(Duration::from_secs(seconds), never).await;
+    }
+
+    #[test]
+    fn who_sends_no_head_or_half_of_one_is_given_up_in_time() {
+        run(|serving| async move {
+            let limit = HEAD_SECONDS_MAX..=HEAD_SECONDS_MAX + CONNECTION_LOOK_SECONDS;
+            for protocol in [Protocol::Either, Protocol::Http1] {
+                for sent in ["", "P", "GET /short HTTP/1.1\r\nhost: a\r\n"] {
+                    let mut client = connect(&serving, protocol);
+                    client.write_all(sent.as_bytes()).await.unwrap();
+                    let (_, after) = rest(&mut client).await;
+                    assert!(limit.contains(&after), "{protocol:?} {sent:?}: {after}");
+                }
+                let mut client = connect(&serving, protocol);
+                client.write_all(b"GET /short HTTP/1.1\r\n").await.unwrap();
+                pass(HEAD_SECONDS_MAX - 1).await;
+                client.write_all(b"host: a\r\n\r\n").await.unwrap();
+                // Answered, and ended when it idles.
+                let (text, after) = rest(&mut client).await;
+                assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+                assert!(limit.contains(&after), "{after}");
+            }
+        });
+    }
+
+    #[test]
+    fn who_does_not_finish_a_handshake_is_given_up_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let path = dir.path().join("server.pem");
+        let text = made.cert.pem() + &made.signing_key.serialize_pem();
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        run(|serving| async move {
+            let files = TlsFiles {
+                certificate: path.clone(),
+                key: path,
+                client_authorities: None,
+            };
+            let tls = Tls::read(files, Arc::clone(&serving.door.clock)).unwrap();
+            let tls = Arc::new(tls);
+            // Nothing, and the beginning of a record of a hello.
+            for sent in [&b""[..], b"\x16\x03\x01\x01\x00\x01"] {
+                let (server, mut client) = tokio::io::duplex(1 << 16);
+                let peer = Peer("127.0.0.1:1".parse().unwrap());
+                let tls = Some(Arc::clone(&tls));
+                tokio::spawn(handshake::connect(server, peer, tls, serving.clone()));
+                client.write_all(sent).await.unwrap();
+                let (_, after) = rest(&mut client).await;
+                assert_eq!(after, TLS_HANDSHAKE_SECONDS_MAX);
+            }
+        });
+    }
+
+    #[test]
+    fn the_head_of_a_request_is_bounded() {
+        run(|serving| async move {
+            let start = "GET /short HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: ";
+            let filler = HEAD_BYTES_MAX - start.len() - 4;
+            for (more, status) in [(0, "200"), (1, "431")] {
+                let mut client = connect(&serving, Protocol::Either);
+                let head = format!("{start}{}\r\n\r\n", "a".repeat(filler + more));
+                client.write_all(head.as_bytes()).await.unwrap();
+                let (text, _) = rest(&mut client).await;
+                assert!(
+                    text.starts_with(&format!("HTTP/1.1 {status} ")),
+                    "{more}: {text}"
+                );
+            }
+        });
+    }
+
+    /// A client that speaks HTTP/2 and answers pings; it opens windows only when it is told to.
+    struct Http2 {
+        write: mpsc::UnboundedSender<Vec<u8>>,
+        frames: mpsc::UnboundedReceiver<(u8, u32, Vec<u8>)>,
+    }
+
+    const WINDOW_UPDATE: u8 = 8;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut bytes = length[1..].to_vec();
+        bytes.extend([kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    impl Http2 {
+        fn new(stream: DuplexStream) -> Self {
+            let (read, to) = tokio::io::split(stream);
+            let (write, from) = mpsc::unbounded_channel();
+            let (told, frames) = mpsc::unbounded_channel();
+            let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            hello.extend(frame(4, 0, 0, &[]));
+            write.send(hello).unwrap();
+            tokio::spawn(Self::write(to, from));
+            tokio::spawn(Self::read(read, write.clone(), told));
+            Self { write, frames }
+        }
+
+        async fn write(
+            mut to: WriteHalf<DuplexStream>,
+            mut from: mpsc::UnboundedReceiver<Vec<u8>>,
+        ) {
+            while let Some(bytes) = from.recv().await {
+                if to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        }
+
+        async fn read(
+            mut read: ReadHalf<DuplexStream>,
+            write: mpsc::UnboundedSender<Vec<u8>>,
+            told: mpsc::UnboundedSender<(u8, u32, Vec<u8>)>,
+        ) {
+            let mut head = [0; 9];
+            while read.read_exact(&mut head).await.is_ok() {
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let mut payload = vec![0; usize::try_from(length).unwrap()];
+                if read.read_exact(&mut payload).await.is_err() {
+                    return;
+                }
+                let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
+                match (head[3], head[4]) {
+                    (4, 0) => drop(write.send(frame(4, 1, 0, &[]))),
+                    (6, 0) => drop(write.send(frame(6, 1, 0, &payload))),
+                    (kind, _) => drop(told.send((kind, stream, payload))),
+                }
+            }
+        }
+
+        fn ask(&self, stream: u32, path: &str) {
+            let mut block = Vec::new();
+            for (name, value) in [
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "a"),
+                (":path", path),
+            ] {
+                block.push(0);
+                for text in [name, value] {
+                    block.push(u8::try_from(text.len()).unwrap());
+                    block.extend(text.bytes());
+                }
+            }
+            self.write.send(frame(1, 5, stream, &block)).unwrap();
+        }
+
+        fn open(&self, stream: u32, by: u32) {
+            for stream in [0, stream] {
+                let bytes = frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
+                self.write.send(bytes).unwrap();
+            }
+        }
+
+        /// The bytes of the next answer on a stream to be whole, or nothing if the connection ends before.
+        async fn answer(&mut self, stream: u32, length: usize) -> Option<Vec<u8>> {
+            let mut body = Vec::new();
+            while body.len() < length {
+                let (kind, of, payload) = self.frames.recv().await?;
+                if (kind, of) == (0, stream) {
+                    body.extend(payload);
+                }
+            }
+            Some(body)
+        }
+
+        /// After how many seconds the connection ends.
+        async fn end(&mut self) -> u64 {
+            let started = Instant::now();
+            while self.frames.recv().await.is_some() {}
+            started.elapsed().as_secs()
+        }
+    }
+
+    #[test]
+    fn a_connection_over_http2_without_requests_ends_in_time_and_one_with_a_request_does_not() {
+        run(|serving| async move {
+            let limit = HEAD_SECONDS_MAX..=HEAD_SECONDS_MAX + CONNECTION_LOOK_SECONDS;
+            let mut silent = Http2::new(connect(&serving, Protocol::Http2));
+            let after = silent.end().await;
+            assert!(limit.contains(&after), "{after}");
+
+            let mut client = Http2::new(connect(&serving, Protocol::Either));
+            for stream in [1, 3, 5] {
+                client.ask(stream, "/short");
+                assert_eq!(client.answer(stream, 5).await.unwrap(), b"short");
+                pass(HEAD_SECONDS_MAX - 1).await;
+            }
+            client.ask(7, "/hang");
+            pass(10 * HEAD_SECONDS_MAX).await;
+            client.ask(9, "/short");
+            assert_eq!(client.answer(9, 5).await.unwrap(), b"short");
+        });
+    }
+
+    #[test]
+    fn an_answer_over_http2_that_is_not_taken_in_ends_the_connection_and_a_slow_one_does_not() {
+        run(|serving| async move {
+            let mut client = Http2::new(connect(&serving, Protocol::Http2));
+            client.ask(1, "/large");
+            let after = client.end().await;
+            let limit = WRITE_SECONDS_MAX..=WRITE_SECONDS_MAX + CONNECTION_LOOK_SECONDS;
+            assert!(limit.contains(&after), "{after}");
+
+            // Other requests on the connection do not hide it.
+            let client = Http2::new(connect(&serving, Protocol::Http2));
+            client.ask(1, "/large");
+            let started = Instant::now();
+            for stream in (3..).step_by(2) {
+                client.ask(stream, "/short");
+                pass(5).await;
+                if client.frames.is_closed() {
+                    break;
+                }
+            }
+            assert!(started.elapsed().as_secs() <= WRITE_SECONDS_MAX + 10);
+
+            let mut client = Http2::new(connect(&serving, Protocol::Http2));
+            client.ask(1, "/large");
+            let mut taken = 65_535;
+            client.answer(1, taken).await.unwrap();
+            while taken < LARGE {
+                pass(WRITE_SECONDS_MAX - CONNECTION_LOOK_SECONDS - 1).await;
+                let more = (LARGE - taken).min(64 * 1024);
+                client.open(1, u32::try_from(more).unwrap());
+                client.answer(1, more).await.unwrap();
+                taken += more;
+            }
+        });
+    }
+
+    #[test]
+    fn a_client_that_answers_no_ping_is_given_up() {
+        run(|serving| async move {
+            let mut client = connect(&serving, Protocol::Http2);
+            let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            hello.extend(frame(4, 0, 0, &[]));
+            hello.extend(frame(4, 1, 0, &[]));
+            client.write_all(&hello).await.unwrap();
+            let (_, after) = rest(&mut client).await;
+            assert!(
+                after <= HTTP2_PING_SECONDS + HTTP2_PING_SECONDS_MAX,
+                "{after}"
+            );
+        });
+    }
+
+    #[test]
+    fn every_connection_has_a_place_for_one_request_whatever_the_others_take() {
+        run(|serving| async move {
+            let taken = serving.beside.available_permits();
+            let taken = u32::try_from(taken).unwrap();
+            let _all = serving.beside.acquire_many(taken).await.unwrap();
+            let mut client = Http2::new(connect(&serving, Protocol::Http2));
+            client.ask(1, "/short");
+            assert_eq!(client.answer(1, 5).await.unwrap(), b"short");
+            client.ask(3, "/hang");
+            client.ask(5, "/short");
+            let started = Instant::now();
+            let refused = client.answer(5, 6).await.unwrap();
+            let refused = String::from_utf8(refused).unwrap();
+            assert!(refused.contains("http/busy"), "{refused}");
+            assert_eq!(started.elapsed().as_secs(), REQUEST_WAIT_SECONDS_MAX);
+        });
     }
 }

@@ -5,6 +5,7 @@
 //! `work.rs`.
 
 mod about;
+mod accounts;
 mod act;
 mod activity;
 mod answered;
@@ -15,6 +16,8 @@ mod command;
 mod connection;
 mod door;
 mod error;
+mod handshake;
+mod jwks;
 mod logs;
 mod observe;
 mod open;

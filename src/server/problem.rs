@@ -191,6 +191,11 @@ impl Refusal {
             // What is left of the body is not the next request.
             tell(CONNECTION, "close");
         }
+        if let Self::Db(error) = &self
+            && let Some(seconds) = error.retry_after_seconds()
+        {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

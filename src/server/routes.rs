@@ -10,8 +10,9 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::about;
-use super::act::{Action, on_fdb, on_named, on_own};
+use super::act::{Action, on_fdb, on_master, on_named, on_own};
 use super::door::Door;
+use super::jwks::jwks;
 use super::observe::{observe, panicked};
 use super::problem::Refusal;
 use super::request_id::RequestId;
@@ -21,7 +22,13 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
     let own = |action| {
         any(move |State(door): State<Arc<Door>>, request: Request| on_own(door, action, request))
     };
+    let master = |action| {
+        any(move |State(door): State<Arc<Door>>, request: Request| on_master(door, action, request))
+    };
     let router = Router::new()
+        .route("/api/action", master(Action::Act))
+        .route("/api/accounts", master(Action::Accounts))
+        .route("/api/dbs", master(Action::Databases))
         .route("/api/db/query", own(Action::Query))
         .route("/api/db/transact", own(Action::Transact))
         .route("/api/db/test-transact-with", own(Action::TestTransactWith))
@@ -35,6 +42,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
+        .route("/.well-known/jwks.json", any(jwks))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))

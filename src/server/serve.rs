@@ -4,7 +4,6 @@
 //! Connections are bounded in number, and in the time that the head of a request may take, so that idle and slow
 //! ones end.
 
-use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +13,18 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
-use super::certificate::Certificate;
-use super::connection::{Client, Protocol, Serving};
+use super::connection::Serving;
 use super::door::{Door, Mode, Peer, Scheme};
 use super::error::Error;
+use super::handshake::connect;
 use super::open::is_loopback;
-use super::patience::Patient;
 use super::request_id::Ids;
 use super::routes::routes;
-use super::tls::{HTTP2, Looked, Tls, TlsFiles};
+use super::tls::{Looked, Tls, TlsFiles};
 use super::work::{self, Work};
 use crate::base::Clock;
-use crate::base::limits::{
-    CONNECTIONS_MAX, SHUTDOWN_SECONDS_MAX, TLS_HANDSHAKE_SECONDS_MAX, TLS_LOOK_SECONDS,
-    WRITE_SECONDS_MAX,
-};
+use crate::base::limits::{CONNECTIONS_MAX, SHUTDOWN_SECONDS_MAX, TLS_LOOK_SECONDS};
 use crate::db::Folder;
 
 /// How long to wait after the system refused a connection, as it does when it is out of file descriptors.
@@ -169,8 +163,10 @@ impl Server {
             tokio::select! {
                 accepted = accept(&listener, &places) => {
                     if let Some((stream, peer, place)) = accepted {
-                        let connection =
-                            connect(stream, Peer(peer), self.tls.clone(), serving.clone());
+                        // Answers are written whole; waiting to fill a packet would only delay them.
+                        let _ = stream.set_nodelay(true);
+                        let tls = self.tls.clone();
+                        let connection = connect(stream, Peer(peer), tls, serving.clone());
                         tokio::spawn(async move {
                             connection.await;
                             drop(place);
@@ -242,42 +238,6 @@ async fn accept(
             None
         }
     }
-}
-
-/// Makes a connection of what was accepted, and serves it to its end.
-async fn connect(stream: TcpStream, peer: Peer, tls: Option<Arc<Tls>>, serving: Serving) {
-    // Answers are written whole; waiting to fill a packet would only delay them.
-    let _ = stream.set_nodelay(true);
-    let stream = Patient::new(stream, Duration::from_secs(WRITE_SECONDS_MAX));
-    let Some(tls) = tls else {
-        let certificate = None;
-        let client = Client { peer, certificate };
-        return serving.serve(stream, Protocol::Either, client).await;
-    };
-    let handshake = timeout(
-        Duration::from_secs(TLS_HANDSHAKE_SECONDS_MAX),
-        TlsAcceptor::from(tls.config()).accept(stream),
-    );
-    let stream = tokio::select! {
-        shaken = handshake => match shaken {
-            Ok(Ok(stream)) => stream,
-            // Strangers knock with all sorts of things, and the log is not theirs to fill.
-            Ok(Err(why)) => return tracing::debug!(%why, "no handshake"),
-            Err(_) => return tracing::debug!("no handshake in time"),
-        },
-        () = serving.stopped() => return,
-    };
-    let (_, session) = stream.get_ref();
-    let protocol = match session.alpn_protocol() {
-        Some(HTTP2) => Protocol::Http2,
-        _ => Protocol::Http1,
-    };
-    let certificate = session
-        .peer_certificates()
-        .and_then(|chain| Certificate::proven(chain, tls))
-        .map(Arc::new);
-    let client = Client { peer, certificate };
-    serving.serve(stream, protocol, client).await;
 }
 
 /// Looks now and then whether the files of TLS changed, and at once when the system's signal says so.
@@ -365,7 +325,7 @@ impl Hangup {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -380,6 +340,6 @@ impl Hangup {
     }
 
     async fn told(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

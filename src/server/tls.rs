@@ -322,3 +322,62 @@ fn unix_time(clock: &dyn Clock) -> UnixTime {
     let ms = u64::try_from(clock.now_ms()).unwrap_or(0);
     UnixTime::since_unix_epoch(Duration::from_millis(ms))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SystemClock;
+
+    /// A certificate that signs itself, and its key.
+    fn write(dir: &Path) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let files = TlsFiles {
+            certificate: dir.join("server.pem"),
+            key: dir.join("server.key"),
+            client_authorities: None,
+        };
+        let put = |path: &Path, text: String| {
+            let new = path.with_extension("new");
+            fs::write(&new, text).unwrap();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+            }
+            fs::rename(&new, path).unwrap();
+        };
+        put(&files.certificate, made.cert.pem());
+        put(&files.key, made.signing_key.serialize_pem());
+        files
+    }
+
+    #[test]
+    fn a_look_reads_what_changed_and_tells_once_of_what_is_not_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path());
+        let tls = Tls::read(files.clone(), Arc::new(SystemClock::new())).unwrap();
+        let first = tls.config();
+        assert_eq!(tls.look().unwrap(), Looked::Unchanged);
+        assert!(Arc::ptr_eq(&tls.config(), &first));
+
+        write(dir.path());
+        assert_eq!(tls.look().unwrap(), Looked::Renewed);
+        let second = tls.config();
+        assert!(!Arc::ptr_eq(&second, &first));
+
+        // The certificate alone, as when the look falls between the two: then the pair is whole.
+        let other = tempfile::tempdir().unwrap();
+        let others = write(other.path());
+        fs::rename(&others.certificate, &files.certificate).unwrap();
+        assert!(matches!(tls.look(), Err(Error::Tls { path, .. }) if path == files.key));
+        assert_eq!(tls.look().unwrap(), Looked::Unchanged);
+        assert!(Arc::ptr_eq(&tls.config(), &second));
+        fs::rename(&others.key, &files.key).unwrap();
+        assert_eq!(tls.look().unwrap(), Looked::Renewed);
+
+        fs::remove_file(&files.key).unwrap();
+        assert!(tls.look().is_err());
+        assert_eq!(tls.look().unwrap(), Looked::Unchanged);
+        assert!(!format!("{tls:?}").contains("PRIVATE"));
+    }
+}

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::answered::Answered;
 use super::problem::Refusal;
-use crate::db::Session;
+use crate::db::{Folder, Session};
 use crate::wire::{ListedToken, Revoked, Token, WhoAmI};
 
 /// Answers `token`.
-pub(super) fn mint(session: &Session, text: &str) -> Result<Answered, Refusal> {
-    let minted = session.token(text).map_err(Refusal::Db)?;
+pub(super) fn mint(folder: &Folder, session: &Session, text: &str) -> Result<Answered, Refusal> {
+    let minted = folder.token(session, text).map_err(Refusal::Db)?;
     told(session, &Token::from(minted))
 }
 

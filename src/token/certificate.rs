@@ -121,7 +121,7 @@ mod tests {
             "robot.example",
             &hash.to_uppercase(),
             &hash.replace("0a", "0A"),
-            &hash[..hash.len() - 1],
+            hash.strip_suffix('a').unwrap(),
             &format!("{hash}0"),
             &format!("{longest}b"),
             "uri:",

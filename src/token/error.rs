@@ -73,6 +73,24 @@ pub enum Error {
     /// The key folder has no key for refresh tokens.
     #[error("the key folder holds no key for refresh tokens")]
     NoRefreshKey,
+    /// The key folder of a running process can no longer be read.
+    #[error("the keys of tokens cannot be read")]
+    KeysUnread,
+    /// No key of the folder has this id.
+    #[error("there is no key `{0}`")]
+    NoSuchKey(
+        /// The id, as it was asked for.
+        String,
+    ),
+    /// A key is published already that will sign.
+    #[error("the next key is there already, and signs when its time comes")]
+    NextKeyStands,
+    /// No room for another key.
+    #[error("a key folder holds at most {max} keys: revoke one that is no longer needed")]
+    TooManyKeys {
+        /// The bound.
+        max: usize,
+    },
     /// A file of the keys cannot be used.
     #[error("`{}`: {why}", path.display())]
     KeyFile {

@@ -33,22 +33,29 @@ mod command_key;
 mod error;
 mod files;
 mod hex;
+mod key_folder;
 mod keys;
 mod opaque;
 mod password;
 mod password_record;
 mod provider;
+mod rotation;
 mod signer;
 mod verifier;
+mod watch;
 
 pub use certificate::CertificateName;
 pub use claimed::claimed_audience;
 pub use claims::{Expected, Grant, Identity, TokenId};
 pub use command_key::CommandKey;
 pub use error::Error;
-pub use keys::{Keys, PublicKey};
+pub use key_folder::RevokedKey;
+pub use keys::{KeyState, Keys, PublicKey};
 pub use opaque::{ApiToken, RefreshToken, ResetToken};
 pub use password::{PasswordCheck, PasswordCost, check_password, hash_password, password_scheme};
 pub use password_record::PasswordScheme;
+pub use rotation::{
+    KeyStart, ListedKey, ListedKeys, list_keys, revoke_key, revoke_refresh_tokens, rotate_keys,
+};
 pub use signer::{CommandSignature, SignerKey};
 pub use verifier::Verifier;

@@ -3,6 +3,7 @@
 //! A token that was verified before costs a lookup; any other costs a signature. See `cache.rs` for what is
 //! remembered. Times, audience and incarnation are checked the same way on both paths.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -15,8 +16,11 @@ use serde::Deserialize;
 use super::cache::Cache;
 use super::claims::{Claims, Expected, Identity};
 use super::error::Error;
-use super::keys::{Key, Keys, TYPE};
+use super::key_folder;
+use super::keys::{Key, Keys, PublicKey, TYPE};
 use super::provider::{self, Whose};
+use super::watch::{self, Watch};
+use crate::base::Clock;
 use crate::base::limits::TOKEN_BYTES_MAX;
 
 /// Verifies access tokens, and remembers those it verified.
@@ -24,6 +28,8 @@ use crate::base::limits::TOKEN_BYTES_MAX;
 pub struct Verifier {
     trusted: RwLock<Trusted>,
     cache: Cache,
+    /// The folder that the keys are read from, if they come from one.
+    watch: Option<Watch>,
 }
 
 /// The keys that are trusted now. What an earlier epoch verified is verified again.
@@ -39,7 +45,29 @@ impl Verifier {
         Self {
             trusted: RwLock::new(Trusted { keys, epoch: 0 }),
             cache: Cache::default(),
+            watch: None,
         }
+    }
+
+    /// A verifier that trusts the keys of a folder, made if there are none, and notices when they change. `issuer`
+    /// stands in place of the folder's own.
+    ///
+    /// # Errors
+    /// As [`Keys::load_or_create`]; `Issuer`.
+    pub fn of_folder(
+        dir: &Path,
+        issuer: Option<&str>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        Keys::load_or_create(dir)?;
+        // Before they are read for good, so that no change is missed.
+        let seen = watch::list(dir)?;
+        let keys = named(Keys::load(dir)?, issuer)?;
+        let watch = Some(Watch::new(dir, issuer, clock, seen));
+        Ok(Self {
+            watch,
+            ..Self::new(Arc::new(keys))
+        })
     }
 
     /// What `token` proves at `now_ms`, Unix milliseconds.
@@ -57,12 +85,16 @@ impl Verifier {
                 max: TOKEN_BYTES_MAX,
             });
         }
+        self.look();
         let epoch = self.epoch();
         if let Some(identity) = self.cache.find(token, epoch) {
             identity.check(expected, now_ms)?;
             return Ok(identity);
         }
         let Trusted { keys, epoch } = self.trusted();
+        if keys.is_empty() {
+            return Err(Error::KeysUnread);
+        }
         let identity = Arc::new(prove(&keys, token, expected)?);
         identity.check(expected, now_ms)?;
         self.cache.keep(token, epoch, Arc::clone(&identity));
@@ -88,7 +120,47 @@ impl Verifier {
 
     /// The keys that are trusted now.
     pub fn keys(&self) -> Arc<Keys> {
+        self.look();
         self.trusted().keys
+    }
+
+    /// The public keys that whoever verifies tokens elsewhere needs, oldest first.
+    ///
+    /// # Errors
+    /// `KeysUnread`.
+    pub fn published(&self) -> Result<Vec<PublicKey>, Error> {
+        let keys = self.keys();
+        if keys.is_empty() {
+            return Err(Error::KeysUnread);
+        }
+        Ok(keys.public_keys().cloned().collect())
+    }
+
+    /// Reads the key folder anew if a look is due and it changed.
+    ///
+    /// What cannot be read is not trusted: see [`Keys::of_folder_as_far_as_it_goes`]. Without the list of what was
+    /// revoked, nothing is.
+    fn look(&self) {
+        let Some(looking) = self.watch.as_ref().and_then(Watch::look) else {
+            return;
+        };
+        let Some(Watch { dir, issuer, .. }) = &self.watch else {
+            return;
+        };
+        let listing = watch::list(dir);
+        if listing.as_ref().is_ok_and(|it| looking.is_as_before(it)) {
+            looking.end(listing.ok());
+            return;
+        }
+        let whole = Keys::load(dir).and_then(|keys| named(keys, issuer.as_deref()));
+        let read = listing.ok().filter(|_| whole.is_ok());
+        let former = self.trusted().keys;
+        let keys = whole.unwrap_or_else(|_| match key_folder::read(dir) {
+            Ok(folder) => former.of_folder_as_far_as_it_goes(folder),
+            Err(_) => former.none(),
+        });
+        self.trust(Arc::new(keys));
+        looking.end(read);
     }
 
     /// How many verified tokens are remembered.
@@ -108,6 +180,13 @@ impl Verifier {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .epoch
+    }
+}
+
+fn named(keys: Keys, issuer: Option<&str>) -> Result<Keys, Error> {
+    match issuer {
+        Some(issuer) => keys.with_issuer(issuer),
+        None => Ok(keys),
     }
 }
 

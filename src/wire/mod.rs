@@ -4,19 +4,25 @@
 //! hand, so that renaming a field inside changes no byte outside. Knows no sockets and no status lines.
 
 mod about;
+mod accounts;
 mod instant;
+mod jwks;
 mod new_keys;
 mod problem;
 mod receipt;
+mod signing_keys;
 mod stats;
 mod token;
 mod tokens;
 mod verified;
 
 pub use about::{Health, Status, Version};
+pub use accounts::{Account, Listed};
+pub use jwks::JwkSet;
 pub use new_keys::NewKeys;
 pub use problem::Problem;
 pub use receipt::Receipt;
+pub use signing_keys::{KeyRevoked, SigningKey, SigningKeys};
 pub use stats::Stats;
 pub use token::Token;
 pub use tokens::{ListedToken, Revoked, WhoAmI};

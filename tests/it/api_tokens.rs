@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::db::{ErrorKind, ListedToken, Source, TokenKind, TokenState};
 
-use crate::support::{Data, START_MS, ask, rule};
+use crate::support::tokens::{Tokens, ask};
+use crate::support::{START_MS, rule};
 
 const DAY: u64 = 86_400;
 
@@ -19,7 +20,7 @@ fn api(id: &str, name: &str) -> Value {
 }
 
 /// What root sees of the one token with a name.
-fn listed(data: &Data, name: &str) -> ListedToken {
+fn listed(data: &Tokens, name: &str) -> ListedToken {
     let root = data.folder.root_session(None).unwrap();
     let all = root.tokens("").unwrap();
     let mut named = all
@@ -32,7 +33,7 @@ fn listed(data: &Data, name: &str) -> ListedToken {
 
 #[test]
 fn a_program_asks_as_the_auth_that_its_token_was_made_for() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     data.root(&json!([{"_id": "_user", "username": "ann"}]));
     let minted = data.api("robot", "backup");
@@ -66,8 +67,8 @@ fn a_program_asks_as_the_auth_that_its_token_was_made_for() {
 
 #[test]
 fn a_wrong_secret_and_an_unknown_token_are_refused_alike() {
-    let data = Data::new();
-    let other = Data::new();
+    let data = Tokens::new();
+    let other = Tokens::new();
     for data in [&data, &other] {
         data.auth("robot", &[names()]);
     }
@@ -102,7 +103,7 @@ fn a_wrong_secret_and_an_unknown_token_are_refused_alike() {
 
 #[test]
 fn a_token_ends_when_its_time_is_over_and_not_before() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     data.clock
@@ -115,7 +116,7 @@ fn a_token_ends_when_its_time_is_over_and_not_before() {
 
 #[test]
 fn a_token_dies_with_its_auth_and_nothing_brings_it_back() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     let disable = |disabled: Value| {
@@ -135,7 +136,7 @@ fn a_token_dies_with_its_auth_and_nothing_brings_it_back() {
 
 #[test]
 fn an_auth_that_holds_root_gets_none_and_one_that_comes_to_hold_it_loses_its_own() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     data.root(&json!([{"_id": ["_auth/id", "robot"], "roles": [["_role/id", "root"]]}]));
@@ -160,7 +161,7 @@ fn an_auth_that_holds_root_gets_none_and_one_that_comes_to_hold_it_loses_its_own
 
 #[test]
 fn rules_bind_what_is_asked_of_a_token_by_its_kind_name_and_life() {
-    let data = Data::new();
+    let data = Tokens::new();
     let bound = r#"(and (== (get (?context) "kind") "api") (== (get (?context) "name") "ci") (<= (get (?context) "expireSeconds") 2592000))"#;
     data.auth(
         "minter",
@@ -187,7 +188,7 @@ fn rules_bind_what_is_asked_of_a_token_by_its_kind_name_and_life() {
 
 #[test]
 fn a_name_is_a_line_of_its_length_at_most() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let root = data.folder.root_session(None).unwrap();
     let at = |body: Value| {
@@ -221,7 +222,7 @@ fn a_name_is_a_line_of_its_length_at_most() {
 
 #[test]
 fn nobody_is_told_a_hash_not_even_root_nor_an_auditor() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     data.auth(
         "auditor",
@@ -248,7 +249,7 @@ fn nobody_is_told_a_hash_not_even_root_nor_an_auditor() {
 
 #[test]
 fn the_last_use_is_told_and_kept_when_the_database_closes() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let (api, long) = (data.api("robot", "a").token, data.token("robot", None));
     let short = data.token("robot", Some(60));
@@ -259,7 +260,7 @@ fn the_last_use_is_told_and_kept_when_the_database_closes() {
         let session = data.folder.session_from(token, None, Source::from(address));
         drop(session.unwrap());
     }
-    let check = |data: &Data| {
+    let check = |data: &Tokens| {
         let root = data.folder.root_session(None).unwrap();
         let told = root.tokens("").unwrap();
         assert_eq!(told.len(), 2, "a short token has no record");
@@ -281,7 +282,7 @@ fn the_last_use_is_told_and_kept_when_the_database_closes() {
 
 #[test]
 fn records_that_ended_more_than_a_day_ago_go_when_another_is_made() {
-    let data = Data::new();
+    let data = Tokens::new();
     data.auth("robot", &[names()]);
     let mut body = api("robot", "old");
     body["expireSeconds"] = json!(60);

@@ -1,21 +1,26 @@
 //! The one integration test binary. What belongs in which file:
 //!
+//! - `accounts`: who may make, delete, restore and list databases, and mint in them
 //! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
+//! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
+//! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
+//! - `databases`: many databases in one folder: apart, opened on demand, their files where the facts want them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
+//! - `jwks`: the public keys over HTTP, and a server that notices what `solon keys` did to its folder
 //! - `keys`: the keys that sign commands: what is one, who may give one, their files
 //! - `keys_cli`: `solon keys` on the command line
 //! - `killed`: the program killed in the middle of its work
@@ -28,19 +33,26 @@
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
+//! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
+//! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
+//! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
+mod accounts;
 mod api_tokens;
 mod attack;
 mod attack_changes;
+mod attack_tokens;
 mod attack_writes;
+mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
 mod command;
@@ -49,6 +61,7 @@ mod command_door;
 mod conformance;
 mod contexts;
 mod crash;
+mod databases;
 mod durability;
 mod erase;
 mod export;
@@ -56,6 +69,8 @@ mod export;
 mod http;
 mod import;
 mod import_again;
+#[cfg(feature = "cli")]
+mod jwks;
 mod keys;
 #[cfg(feature = "cli")]
 mod keys_cli;
@@ -70,11 +85,16 @@ mod naive_transact;
 mod noise;
 mod oracle;
 mod races;
+mod refresh;
 mod renames;
 mod revoke;
+mod rotation;
+mod signin;
 mod stats;
 mod support;
 mod threads;
 mod tidy;
+#[cfg(feature = "server")]
+mod tls;
 mod token;
 mod write_paths;

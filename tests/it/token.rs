@@ -609,7 +609,7 @@ fn the_first_start_makes_keys_that_only_the_owner_reads_and_the_next_finds_them(
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["issuer", "key-00000001.pem", "refresh.key"]);
+    assert_eq!(names, ["issuer", "key-00000001.pem", "lock", "refresh.key"]);
     for name in names {
         assert_eq!(mode(&dir.join(name)), 0o600);
     }

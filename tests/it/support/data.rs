@@ -1,98 +1,145 @@
-//! A data folder with a driven clock, and the tokens of its auths.
+//! A data folder with accounts, which can be closed and opened again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{ErrorKind, Folder, Minted, Options, Session};
+use solon::db::{
+    Acted, Database, DatabaseState, Error, ErrorKind, Folder, ListedDatabase, Minted, Options,
+    Session,
+};
 
-use super::START_MS;
+use super::database::START_MS;
+
+pub const MASTER: &str = "solon/master";
 
 /// A data folder with a driven clock.
+#[derive(Debug)]
 pub struct Data {
-    pub folder: Folder,
-    pub clock: Arc<ManualClock>,
     pub dir: tempfile::TempDir,
+    pub clock: Arc<ManualClock>,
+    pub folder: Option<Folder>,
 }
 
 impl Data {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(START_MS));
-        let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        Self { folder, clock, dir }
+        let mut data = Self {
+            dir: tempfile::tempdir().unwrap(),
+            clock: Arc::new(ManualClock::at(START_MS)),
+            folder: None,
+        };
+        data.open();
+        data
     }
 
-    /// The same folder, closed and opened again.
-    pub fn again(self) -> Self {
-        let Self { folder, clock, dir } = self;
-        folder.close();
-        drop(folder);
-        let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        Self { folder, clock, dir }
+    /// One with the accounts `acme`, of `ann`, and `zeta`, of `zoe`; `eve` owns nothing.
+    pub fn with_accounts() -> Self {
+        let data = Self::new();
+        let master = data.master();
+        for name in ["ann", "zoe", "eve"] {
+            let items = json!([
+                {"_id": "_auth$it", "id": name, "roles": [["_role/id", "owner"]]},
+                {"_id": "_user", "username": name, "auth": ["_auth$it"]},
+            ]);
+            master.transact(&items.to_string()).unwrap();
+        }
+        for (name, owner) in [("acme", "ann"), ("zeta", "zoe")] {
+            let made = data.act(
+                "root",
+                &json!(["new-account", {"name": name, "owner": owner}]),
+            );
+            assert!(matches!(made, Ok(Acted::Account(it)) if it.name == name));
+        }
+        data
     }
 
-    pub fn root(&self, items: &Value) {
-        self.folder
-            .database()
-            .transact(&items.to_string())
-            .unwrap_or_else(|error| panic!("{error}: {items}"));
+    pub fn options(&self) -> Options {
+        Options {
+            clock: Arc::clone(&self.clock) as _,
+            ..Options::default()
+        }
     }
 
-    pub fn auth(&self, id: &str, rules: &[Value]) {
-        self.root(&json!([{"_id": "_auth", "id": id, "roles": [{"_id": "_role", "id": format!("{id}-role"), "rules": rules}]}]));
+    pub fn folder(&self) -> &Folder {
+        self.folder.as_ref().unwrap()
     }
 
-    /// Mints as root for an auth.
-    pub fn token(&self, id: &str, seconds: Option<u64>) -> String {
-        self.minted(&ask(id, seconds)).token
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
     }
 
-    /// An API token of an auth, minted by root.
-    pub fn api(&self, id: &str, name: &str) -> Minted {
-        self.minted(&json!({"auth": ["_auth/id", id], "kind": "api", "name": name}))
+    /// Opens it again, as after a crash.
+    pub fn open(&mut self) {
+        drop(self.folder.take());
+        self.folder = Some(Folder::open(self.dir.path(), &self.options()).unwrap());
     }
 
-    fn minted(&self, body: &Value) -> Minted {
-        self.mint(&self.folder.root_token(3_599).unwrap(), body)
-            .unwrap()
+    pub fn master(&self) -> Database {
+        self.folder().database_named(MASTER).unwrap()
     }
 
-    pub fn mint(&self, token: &str, body: &Value) -> Result<Minted, (ErrorKind, &'static str)> {
-        let session = self
-            .folder
-            .session(token, None)
-            .map_err(|error| (error.kind(), error.code()))?;
-        session
-            .token(&body.to_string())
-            .map_err(|error| (error.kind(), error.code()))
+    /// A session of master's, as `root` or another auth.
+    pub fn session(&self, auth: &str) -> Session {
+        let token = if auth == "root" {
+            self.folder().root_token_in(MASTER, 3_599)
+        } else {
+            self.folder().token_for_in(MASTER, auth, 3_600)
+        };
+        self.folder().session(&token.unwrap(), None).unwrap()
     }
 
-    /// The session of a token that is good.
-    pub fn session(&self, token: &str) -> Session {
-        self.folder.session(token, None).unwrap()
+    pub fn act(&self, auth: &str, action: &Value) -> Result<Acted, Error> {
+        let session = self.session(auth);
+        self.folder().action(&session, &action.to_string())
     }
 
-    /// Why a token is not good, if it is not.
-    pub fn code(&self, token: &str) -> Option<&'static str> {
-        self.folder.session(token, None).err().map(|error| {
-            assert_eq!(error.kind(), ErrorKind::Unauthenticated);
-            error.code()
-        })
+    /// An action on a database.
+    pub fn on(&self, auth: &str, action: &str, name: &str) -> Result<ListedDatabase, Error> {
+        match self.act(auth, &json!([action, {"db/id": name}]))? {
+            Acted::Database(database) => Ok(database),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn mint(&self, auth: &str, body: &Value) -> Result<Minted, Error> {
+        let session = self.session(auth);
+        self.folder().token(&session, &body.to_string())
+    }
+
+    pub fn listed(&self, auth: &str) -> Vec<(String, bool)> {
+        let told = self.folder().databases_of(&self.session(auth)).unwrap();
+        told.into_iter()
+            .map(|it| (it.name, it.state == DatabaseState::Live))
+            .collect()
+    }
+
+    /// Writes a mark into a database, so that it can be told from others.
+    pub fn mark(&self, name: &str, mark: &str) {
+        let database = self.folder().database_named(name).unwrap();
+        let items = json!([{"_id": "_collection", "name": "mark", "doc": mark}]);
+        database.transact(&items.to_string()).unwrap();
+    }
+
+    pub fn marked(&self, name: &str) -> Option<String> {
+        let database = self.folder().database_named(name).unwrap();
+        let query = json!({"selectOne": ["doc"], "from": ["_collection/name", "mark"]});
+        let body = database.root().query(&query.to_string()).unwrap().body;
+        let told: Value = serde_json::from_str(&body).unwrap();
+        told["doc"].as_str().map(str::to_owned)
+    }
+
+    /// Where the file of a life waits.
+    pub fn aside(&self, of: &str, database: &ListedDatabase) -> PathBuf {
+        let name = database.name.replace('/', ".");
+        self.path(&format!("{of}/{name}.{}.redb", database.incarnation))
     }
 }
 
-/// A request for an access token.
-pub fn ask(id: &str, seconds: Option<u64>) -> Value {
-    match seconds {
-        Some(seconds) => json!({"auth": ["_auth/id", id], "expireSeconds": seconds}),
-        None => json!({"auth": ["_auth/id", id]}),
-    }
-}
-
-fn options(clock: &Arc<ManualClock>) -> Options {
-    Options {
-        clock: Arc::clone(clock) as _,
-        ..Options::default()
-    }
+pub fn refused<T>(told: Result<T, Error>, kind: ErrorKind, code: &str) -> Error {
+    let Err(error) = told else {
+        panic!("it was accepted");
+    };
+    assert_eq!((error.kind(), error.code()), (kind, code), "{error}");
+    error
 }

@@ -1,13 +1,19 @@
 //! Databases, clocks, disks, clients and randomness for the tests.
 
-mod data;
+pub mod data;
 mod database;
 pub mod disk;
+#[cfg(feature = "server")]
+pub mod http2;
 pub mod naive;
+mod people;
 pub mod plain;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod served;
+#[cfg(feature = "server")]
+pub mod tls;
+pub mod tokens;
 
-pub use data::{Data, ask};
 pub use database::{Db, START_MS, default_rule, deny, furnish, office, rule};
+pub use people::People;

@@ -9,13 +9,14 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use solon::base::SystemClock;
 use solon::db::{Folder, Options};
-use solon::server::{Config, Error, Mode, Server, Stopper};
+use solon::server::{Config, Error, Mode, Reloader, Server, Stopper};
 
 /// A server on a folder of its own, stopped when it goes out of scope.
 pub struct Served {
     pub address: SocketAddr,
     pub token: String,
     pub stopper: Stopper,
+    pub reloader: Reloader,
     pub thread: Option<JoinHandle<Result<(), Error>>>,
     _dir: Option<tempfile::TempDir>,
 }
@@ -47,14 +48,21 @@ pub fn serve(mode: Mode) -> Served {
 
 /// Serves a folder; `dir` is the directory that goes with the server.
 pub fn serve_folder(folder: Folder, mode: Mode, dir: Option<tempfile::TempDir>) -> Served {
+    serve_config(folder, &config(mode), dir)
+}
+
+/// Serves a folder as a configuration says.
+pub fn serve_config(folder: Folder, config: &Config, dir: Option<tempfile::TempDir>) -> Served {
     let token = folder.root_token(3_599).unwrap();
-    let server = Server::bind(folder, &config(mode)).unwrap();
+    let server = Server::bind(folder, config).unwrap();
+    let reloader = server.reloader();
     let (address, stopper) = (server.address(), server.stopper());
     let thread = Some(std::thread::spawn(move || server.run()));
     Served {
         address,
         token,
         stopper,
+        reloader,
         thread,
         _dir: dir,
     }

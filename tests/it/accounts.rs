@@ -1,0 +1,568 @@
+//! Who may make, delete, restore and list databases, and mint in them.
+
+use serde_json::{Value, json};
+use solon::base::limits::DATABASE_NAME_BYTES_MAX;
+use solon::db::{Acted, ErrorKind};
+
+use crate::support::data::{Data, MASTER, refused};
+
+#[test]
+fn an_owner_acts_in_the_account_s_network_and_nowhere_else() {
+    let data = Data::with_accounts();
+    data.on("root", "new-db", "local/extra").unwrap();
+    data.on("zoe", "new-db", "zeta/a").unwrap();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    refused(
+        data.on("ann", "new-db", "acme/a"),
+        ErrorKind::Conflict,
+        "db/exists",
+    );
+    for name in [
+        "zeta/a",
+        "zeta/none",
+        "none/none",
+        "local/extra",
+        "local/default",
+        MASTER,
+    ] {
+        for action in ["new-db", "delete-db", "restore-db"] {
+            let error = refused(
+                data.on("ann", action, name),
+                ErrorKind::NotFound,
+                "db/not-found",
+            );
+            let absent = data.on("ann", "delete-db", "acme/none").unwrap_err();
+            assert_eq!(error, absent, "{action} {name}: there, hidden or absent");
+        }
+    }
+    for action in ["new-db", "delete-db", "restore-db"] {
+        refused(
+            data.on("eve", action, "acme/a"),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    data.on("zoe", "delete-db", "zeta/a").unwrap();
+    refused(
+        data.on("ann", "restore-db", "zeta/a"),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+    // Root acts in every network, but not on what every folder has, nor beside master.
+    for (action, name) in [
+        ("restore-db", "zeta/a"),
+        ("new-db", "acme/b"),
+        ("delete-db", "acme/b"),
+        ("delete-db", "local/extra"),
+        ("restore-db", "local/extra"),
+    ] {
+        assert!(data.on("root", action, name).is_ok(), "{action} {name}");
+    }
+    refused(
+        data.on("root", "new-db", "none/a"),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+    refused(
+        data.on("root", "delete-db", "local/default"),
+        ErrorKind::Invalid,
+        "db/invalid-db",
+    );
+    refused(
+        data.on("root", "delete-db", MASTER),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+}
+
+#[test]
+fn only_root_makes_accounts_and_each_has_a_network_of_its_own() {
+    let data = Data::with_accounts();
+    let new = |name: &str, owner: Value| json!(["new-account", {"name": name, "owner": owner}]);
+    refused(
+        data.act("ann", &new("beta", json!("ann"))),
+        ErrorKind::Denied,
+        "db/no-permission",
+    );
+    refused(
+        data.act("root", &new("acme", json!("ann"))),
+        ErrorKind::Conflict,
+        "db/exists",
+    );
+    let long = "a".repeat(DATABASE_NAME_BYTES_MAX);
+    for name in [
+        "local",
+        "solon",
+        "keys",
+        "deleted",
+        "new",
+        "",
+        "A",
+        "a/b",
+        "..",
+        &format!("{long}a"),
+    ] {
+        refused(
+            data.act("root", &new(name, json!("ann"))),
+            ErrorKind::Invalid,
+            "db/invalid-request",
+        );
+    }
+    for owner in [json!("nobody"), json!(1), json!(["_auth/id", "ann"])] {
+        refused(
+            data.act("root", &new("beta", owner)),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    for (name, owner) in [
+        ("beta", json!("ann")),
+        (long.as_str(), json!(["_user/username", "ann"])),
+    ] {
+        let Ok(Acted::Account(made)) = data.act("root", &new(name, owner)) else {
+            panic!("{name} was not made");
+        };
+        assert_eq!(made.owners.len(), 1);
+        assert_eq!(made.owners[0].1.as_deref(), Some("ann"));
+        data.on("ann", "new-db", &format!("{name}/{name}")).unwrap();
+    }
+}
+
+#[test]
+fn what_is_asked_for_badly_is_refused_with_its_place() {
+    let data = Data::with_accounts();
+    for (action, code, at) in [
+        (json!({}), "db/invalid-request", ""),
+        (json!(["new-db"]), "db/invalid-request", ""),
+        (json!(["new-db", {}, 1]), "db/invalid-request", ""),
+        (json!(["new-db", []]), "db/invalid-request", ""),
+        (json!(["none", {}]), "db/invalid-request", "/0"),
+        (json!(["token", {}]), "db/invalid-request", "/0"),
+        (json!(["new-db", {}]), "db/invalid-request", "/1"),
+        (
+            json!(["new-db", {"db/id": 1}]),
+            "db/invalid-db",
+            "/1/db~1id",
+        ),
+        (
+            json!(["new-db", {"db/id": "acme"}]),
+            "db/invalid-db",
+            "/1/db~1id",
+        ),
+        (
+            json!(["new-db", {"db/id": "acme/../b"}]),
+            "db/invalid-db",
+            "/1/db~1id",
+        ),
+        (
+            json!(["new-db", {"db/id": "acme/a", "x": 1}]),
+            "db/invalid-request",
+            "/1/x",
+        ),
+        (
+            json!(["delete-db", {"db/id": "acme/a", "incarnation": "0"}]),
+            "db/invalid-request",
+            "/1/incarnation",
+        ),
+        (
+            json!(["restore-db", {"db/id": "acme/a", "incarnation": "0"}]),
+            "db/invalid-request",
+            "/1/incarnation",
+        ),
+        (json!(["accounts", {"x": 1}]), "db/invalid-request", "/1/x"),
+        (
+            json!(["new-account", {"name": "b"}]),
+            "db/invalid-request",
+            "/1",
+        ),
+        (
+            json!(["new-account", {"name": "b", "owner": true}]),
+            "db/invalid-request",
+            "/1/owner",
+        ),
+    ] {
+        let error = refused(data.act("root", &action), ErrorKind::Invalid, code);
+        assert_eq!(error.at(), Some(at), "{action}: {error}");
+    }
+}
+
+#[test]
+fn each_is_told_of_what_is_theirs_and_root_of_all() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    data.on("zoe", "new-db", "zeta/a").unwrap();
+    data.on("zoe", "new-db", "zeta/b").unwrap();
+    data.on("zoe", "delete-db", "zeta/b").unwrap();
+    let named = |names: &[(&str, bool)]| -> Vec<(String, bool)> {
+        names
+            .iter()
+            .map(|(name, live)| ((*name).to_owned(), *live))
+            .collect()
+    };
+    assert_eq!(data.listed("ann"), named(&[("acme/a", true)]));
+    assert_eq!(
+        data.listed("zoe"),
+        named(&[("zeta/a", true), ("zeta/b", false)])
+    );
+    assert_eq!(data.listed("eve"), []);
+    let all = [
+        ("acme/a", true),
+        ("local/default", true),
+        (MASTER, true),
+        ("zeta/a", true),
+        ("zeta/b", false),
+    ];
+    assert_eq!(data.listed("root"), named(&all));
+    let accounts = |auth: &str| -> Vec<String> {
+        let told = data.folder().accounts(&data.session(auth)).unwrap();
+        assert_eq!(
+            data.act(auth, &json!(["accounts", {}])),
+            Ok(Acted::Accounts(told.clone()))
+        );
+        told.into_iter().map(|it| it.name).collect()
+    };
+    assert_eq!(accounts("ann"), ["acme"]);
+    assert_eq!(accounts("zoe"), ["zeta"]);
+    assert!(accounts("eve").is_empty());
+    assert_eq!(accounts("root"), ["acme", "zeta"]);
+    // A rule of master shows more, and gives no right to act.
+    let rule = json!([{"_id": "_role$auditor", "id": "auditor", "rules": [
+        {"_id": "_rule", "id": "auditor/db", "collection": "database", "predicates": ["name"],
+         "fns": [["_fn/name", "true"]], "ops": ["all"]},
+        {"_id": "_rule", "id": "auditor/account", "collection": "account", "predicates": ["name"],
+         "fns": [["_fn/name", "true"]], "ops": ["all"]}]},
+        {"_id": ["_auth/id", "eve"], "roles": ["_role$auditor"]}]);
+    data.master().transact(&rule.to_string()).unwrap();
+    assert_eq!(data.listed("eve"), named(&all[..4]), "but what was deleted");
+    let told = data.folder().accounts(&data.session("eve")).unwrap();
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter().all(|it| it.owners.is_empty()),
+        "owners are hidden from it"
+    );
+    for action in ["new-db", "delete-db", "restore-db"] {
+        refused(
+            data.on("eve", action, "acme/a"),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+}
+
+#[test]
+fn an_auth_that_may_do_nothing_is_told_so() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    // The account is its user's, but none of its roles allows anything.
+    let items = json!([{"_id": ["_auth/id", "ann"], "roles": null}]);
+    data.master().transact(&items.to_string()).unwrap();
+    for action in ["new-db", "delete-db"] {
+        refused(
+            data.on("ann", action, "acme/a"),
+            ErrorKind::Denied,
+            "db/no-permission",
+        );
+    }
+    let session = data.session("ann");
+    refused(
+        data.folder().accounts(&session),
+        ErrorKind::Denied,
+        "db/no-permission",
+    );
+    refused(
+        data.folder().databases_of(&session),
+        ErrorKind::Denied,
+        "db/no-permission",
+    );
+    refused(
+        data.mint("ann", &json!({"root": true, "db": "acme/a"})),
+        ErrorKind::Denied,
+        "db/no-permission",
+    );
+}
+
+#[test]
+fn only_a_token_of_master_is_asked_with() {
+    let data = Data::with_accounts();
+    let folder = data.folder();
+    let token = folder.root_token(3_599).unwrap();
+    let session = folder.session(&token, None).unwrap();
+    let action = json!(["new-db", {"db/id": "local/a"}]).to_string();
+    refused(
+        folder.action(&session, &action),
+        ErrorKind::Unauthenticated,
+        "db/invalid-token",
+    );
+    refused(
+        folder.accounts(&session),
+        ErrorKind::Unauthenticated,
+        "db/invalid-token",
+    );
+    refused(
+        folder.databases_of(&session),
+        ErrorKind::Unauthenticated,
+        "db/invalid-token",
+    );
+    // And the token of a database mints for that one alone, whoever bears it.
+    data.on("ann", "new-db", "acme/a").unwrap();
+    let body = json!({"root": true, "db": "acme/a"}).to_string();
+    refused(
+        folder.token(&session, &body),
+        ErrorKind::Invalid,
+        "db/invalid-db",
+    );
+}
+
+#[test]
+fn an_owner_mints_in_the_account_s_databases_as_root() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    data.on("zoe", "new-db", "zeta/a").unwrap();
+    data.on("root", "new-db", "local/a").unwrap();
+    let database = data.folder().database_named("acme/a").unwrap();
+    let items = json!([{"_id": "_auth", "id": "app", "roles": [["_role/id", "root"]]}, {"_id": "_auth", "id": "it"}]);
+    database.transact(&items.to_string()).unwrap();
+    drop(database);
+
+    let minted = data
+        .mint("ann", &json!({"root": true, "db": "acme.a"}))
+        .unwrap();
+    assert_eq!(minted.expires_in, Some(3_599));
+    let session = data
+        .folder()
+        .session(&minted.token, Some("acme/a"))
+        .unwrap();
+    assert!(session.is_root().unwrap());
+    let auth = json!({"auth": ["_auth/id", "it"], "expireSeconds": 60, "db": "acme/a"});
+    let minted = data.mint("ann", &auth).unwrap();
+    assert!(
+        !data
+            .folder()
+            .session(&minted.token, None)
+            .unwrap()
+            .is_root()
+            .unwrap()
+    );
+    // One with a record, which stands in the account's database.
+    let long = json!({"auth": ["_auth/id", "it"], "db": "acme/a"});
+    let minted = data.mint("ann", &long).unwrap();
+    assert_eq!(minted.expires_in, None);
+    assert!(data.folder().session(&minted.token, None).is_ok());
+
+    for name in [
+        "zeta/a",
+        "zeta/none",
+        "acme/none",
+        "none/a",
+        "local/a",
+        "local/default",
+        "",
+        "A/b",
+    ] {
+        let error = refused(
+            data.mint("ann", &json!({"root": true, "db": name})),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+        let absent = data
+            .mint("ann", &json!({"root": true, "db": "acme/absent"}))
+            .unwrap_err();
+        assert_eq!(error, absent, "{name}");
+    }
+    // In master itself an owner is whoever the rules say.
+    for body in [
+        json!({"root": true, "db": MASTER}),
+        json!({"root": true, "db": "solon.master"}),
+        json!({"root": true}),
+    ] {
+        refused(
+            data.mint("ann", &body),
+            ErrorKind::Denied,
+            "db/no-permission",
+        );
+    }
+    // Root of master mints for every account, and not for the operators' own network.
+    assert!(
+        data.mint("root", &json!({"root": true, "db": "zeta/a"}))
+            .is_ok()
+    );
+    refused(
+        data.mint("root", &json!({"root": true, "db": "local/a"})),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+    // What the target refuses, it refuses as ever.
+    refused(
+        data.mint(
+            "ann",
+            &json!({"auth": ["_auth/id", "none"], "db": "acme/a"}),
+        ),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+    refused(
+        data.mint(
+            "ann",
+            &json!({"root": true, "expireSeconds": 3_600, "db": "acme/a"}),
+        ),
+        ErrorKind::Invalid,
+        "db/invalid-request",
+    );
+}
+
+#[test]
+fn an_owner_who_is_none_any_more_is_refused_on_the_next_request() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    // The session was made while she was one.
+    let session = data.session("ann");
+    let body = json!({"root": true, "db": "acme/a"}).to_string();
+    assert!(data.folder().token(&session, &body).is_ok());
+    let items = json!([
+        {"_id": ["account/name", "acme"], "owners": null},
+        {"_id": ["account/name", "acme"], "owners": [["_user/username", "eve"]]},
+    ]);
+    for item in items.as_array().unwrap() {
+        data.master().transact(&json!([item]).to_string()).unwrap();
+    }
+    let folder = data.folder();
+    refused(
+        folder.token(&session, &body),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+    for action in ["new-db", "delete-db"] {
+        let action = json!([action, {"db/id": "acme/b"}]).to_string();
+        refused(
+            folder.action(&session, &action),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    assert!(data.listed("ann").is_empty());
+    assert!(
+        data.mint("eve", &json!({"root": true, "db": "acme/a"}))
+            .is_ok()
+    );
+    // And so is one whose user the auth is no more.
+    let items = json!([{"_id": ["_user/username", "eve"], "auth": null}]);
+    data.master().transact(&items.to_string()).unwrap();
+    refused(
+        data.mint("eve", &json!({"root": true, "db": "acme/a"})),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn the_doors_answer_in_their_shapes() {
+    use solon::server::Mode;
+
+    use crate::support::served::{folder, serve_folder};
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = folder(dir.path());
+    let root = data.root_token_in(MASTER, 3_599).unwrap();
+    let master = data.database_named(MASTER).unwrap();
+    let items = json!([
+        {"_id": "_auth$it", "id": "ann", "roles": [["_role/id", "owner"]]},
+        {"_id": "_user", "username": "ann", "auth": ["_auth$it"]}]);
+    master.transact(&items.to_string()).unwrap();
+    let ann = data.token_for_in(MASTER, "ann", 3_600).unwrap();
+    let served = serve_folder(data, Mode::Closed, Some(dir));
+    let send = |method: &str, path: &str, token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        served.send(method, path, &headers, body.as_bytes())
+    };
+    let told = |reply: &crate::support::served::Reply| -> Value {
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    };
+    let made = told(&send(
+        "POST",
+        "/api/action",
+        &root,
+        r#"["new-account", {"name": "acme", "owner": "ann"}]"#,
+    ));
+    assert_eq!(
+        (&made["name"], &made["owners"][0]["username"]),
+        (&json!("acme"), &json!("ann"))
+    );
+    let made = told(&send(
+        "POST",
+        "/api/action",
+        &ann,
+        r#"["new-db", {"db/id": "acme/sales"}]"#,
+    ));
+    assert_eq!(
+        (&made["db/id"], &made["state"]),
+        (&json!("acme/sales"), &json!("live"))
+    );
+    for (method, body) in [("GET", ""), ("POST", "{}")] {
+        let dbs = told(&send(method, "/api/dbs", &ann, body));
+        assert_eq!(dbs, json!([made]));
+        let accounts = told(&send(method, "/api/accounts", &ann, body));
+        assert_eq!(accounts[0]["name"], "acme");
+    }
+    let minted = told(&send(
+        "POST",
+        "/api/db/token",
+        &ann,
+        r#"{"root": true, "db": "acme/sales"}"#,
+    ));
+    let token = minted["token"].as_str().unwrap();
+    let query = r#"{"select": ["*"], "from": "_role"}"#;
+    for path in [
+        "/api/db/query",
+        "/api/db/acme/sales/query",
+        "/fdb/acme/sales/query",
+    ] {
+        assert_eq!(send("POST", path, token, query).status, 200, "{path}");
+    }
+    for path in [
+        "/api/db/acme/none/query",
+        "/api/db/local/default/query",
+        "/api/db/acme/Sales/query",
+    ] {
+        send("POST", path, token, query).problem(401, "db/invalid-token");
+    }
+    send("POST", "/api/action", &served.token, r#"["accounts", {}]"#)
+        .problem(401, "db/invalid-token");
+    send("GET", "/api/dbs", token, "").problem(401, "db/invalid-token");
+    send("POST", "/api/dbs", &ann, r#"{"x": 1}"#).problem(400, "db/invalid-request");
+    send("GET", "/api/action", &ann, "").problem(405, "http/wrong-method");
+    send(
+        "POST",
+        "/api/action",
+        &ann,
+        r#"["new-db", {"db/id": "acme/sales"}]"#,
+    )
+    .problem(409, "db/exists");
+    send(
+        "POST",
+        "/api/action",
+        &ann,
+        r#"["new-db", {"db/id": "beta/sales"}]"#,
+    )
+    .problem(404, "db/not-found");
+    let gone = told(&send(
+        "POST",
+        "/api/action",
+        &ann,
+        r#"["delete-db", {"db/id": "acme/sales"}]"#,
+    ));
+    assert_eq!(gone["state"], "deleted");
+    assert_eq!(
+        gone["until"].as_i64().unwrap() - gone["deleted"].as_i64().unwrap(),
+        86_400_000
+    );
+    send("POST", "/api/db/query", token, query).problem(401, "db/invalid-token");
+    served
+        .send("GET", "/api/dbs", &[], b"")
+        .problem(401, "http/no-token");
+}

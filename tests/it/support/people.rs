@@ -1,0 +1,91 @@
+//! A data folder with people in it, a driven clock, and passwords that cost next to nothing.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use solon::base::ManualClock;
+use solon::db::{Folder, OldTokens, Options};
+use solon::model::SubjectId;
+use solon::token::PasswordCost;
+
+use super::START_MS;
+
+/// The least that argon2 can be.
+const CHEAP: PasswordCost = PasswordCost {
+    memory_kib: 8,
+    passes: 1,
+    lanes: 1,
+};
+
+/// A data folder with people in it.
+pub struct People {
+    pub folder: Folder,
+    pub clock: Arc<ManualClock>,
+    _dir: tempfile::TempDir,
+}
+
+impl People {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START_MS));
+        let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
+        Self {
+            folder,
+            clock,
+            _dir: dir,
+        }
+    }
+
+    /// Makes a transaction as root that must be accepted.
+    pub fn root(&self, items: &Value) {
+        self.folder
+            .database()
+            .transact(&items.to_string())
+            .unwrap_or_else(|error| panic!("{error}: {items}"));
+    }
+
+    /// Makes a user with one auth, named as the user is, and perhaps a password.
+    pub fn user(&self, name: &str, password: Option<&str>) -> SubjectId {
+        let role = format!("{name}-role");
+        let rule = super::rule(
+            &format!("{name}-rule"),
+            "_user",
+            &["_user/username"],
+            "true",
+            &["query"],
+        );
+        self.root(&json!([
+            {"_id": "_auth$a", "id": name, "type": "password",
+             "roles": [{"_id": "_role", "id": role, "rules": [rule]}]},
+            {"_id": "_user", "username": name, "auth": ["_auth$a"]},
+        ]));
+        if let Some(password) = password {
+            self.folder
+                .database()
+                .set_password(name, password, OldTokens::Keep)
+                .unwrap();
+        }
+        self.folder.database().auth(name).unwrap()
+    }
+
+    pub fn disable(&self, name: &str) {
+        self.root(&json!([{"_id": ["_auth/id", name], "disabled": true}]));
+    }
+
+    /// The rows of the trail, newest first.
+    pub fn trail(&self) -> Vec<Value> {
+        let events = self.folder.database().newest_events(1_000).unwrap();
+        let rows = events
+            .iter()
+            .map(|event| serde_json::to_value(event).unwrap());
+        rows.collect()
+    }
+}
+
+fn options(clock: &Arc<ManualClock>) -> Options {
+    Options {
+        clock: Arc::clone(clock) as _,
+        password_cost: CHEAP,
+        ..Options::default()
+    }
+}
