@@ -413,6 +413,9 @@ pub const TOKEN_FILE_BYTES_MAX: usize = 32 * 1024;
 /// the clocks differ by.
 pub const TOKEN_RENEWED_BEFORE_SECONDS: u64 = 30;
 
+/// A file of users that the command line imports at one time, bytes: it is held whole, and wiped.
+pub const USERS_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// What is read of a password on standard input, bytes: one byte more than the longest, and its line's end.
 pub const PASSWORD_INPUT_BYTES_MAX: usize = 4 * 1024;
 

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::device::AuthTokenArguments;
+use super::inspect::InspectArguments;
 use super::login::{LoginArguments, LogoutArguments};
 use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
+use super::tokens::{CreateArguments, ListArguments, RevokeArguments};
+use super::user::UserCommand;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -38,10 +42,17 @@ pub(super) enum Command {
     Logout(LogoutArguments),
     /// Tell who the token's bearer is
     Whoami(CallerArguments),
-    /// Make tokens
+    /// Get tokens for this machine by a sign-in on another, print them, and keep nothing
+    AuthToken(AuthTokenArguments),
+    /// Make, list, inspect and revoke tokens
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Make users, set passwords, let them in and keep them out
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
     },
     /// Rotate and revoke the keys that sign tokens; make keys that sign commands, and sign with them
     Keys {
@@ -54,6 +65,14 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
+    /// Make a token, and print it
+    Create(CreateArguments),
+    /// List the tokens that one may see
+    List(ListArguments),
+    /// Tell what a token says of itself, unverified; with `--host`, what that server says of it
+    Inspect(InspectArguments),
+    /// End a token at once, or all of one's own, of an auth or of a user
+    Revoke(RevokeArguments),
     /// Print a root token, made from the folder's key alone, server running or not
     Root(RootArguments),
 }

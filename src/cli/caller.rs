@@ -102,7 +102,7 @@ impl Caller {
                     let host = host_of(&file, &tokens, remote)?;
                     Self::at(host, remote, Credential::File { file, tokens })
                 }
-                None if remote.tls.tls_certificate.is_some() => {
+                None if remote.tls.certificate.is_some() => {
                     Self::at(host_or_usual(remote)?, remote, Credential::None)
                 }
                 None => Err(Error::SignedOut(
@@ -209,12 +209,9 @@ pub(super) fn granted(
     remote: &Remote,
     clock: &dyn Clock,
 ) -> Result<Tokens, Error> {
-    let broken = || Error::Remote {
-        host: remote.host().clone(),
-        why: "it does not answer as Solon does".to_owned(),
-    };
-    let access = Secret::take(&mut answer, "token").ok_or_else(broken)?;
-    let refresh = Secret::take(&mut answer, "refresh_token").ok_or_else(broken)?;
+    let access = Secret::take(&mut answer, "token").ok_or(Error::Answer("token"))?;
+    let refresh = Secret::take(&mut answer, "refresh_token");
+    let refresh = refresh.ok_or(Error::Answer("refresh_token"))?;
     let db = answer.get("db").and_then(Value::as_str).map(str::to_owned);
     let expires_in = answer.get("expires_in").and_then(Value::as_i64);
     Ok(Tokens {

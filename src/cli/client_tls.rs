@@ -15,27 +15,27 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsPr
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::remote_arguments::TlsArguments;
+use super::remote_arguments::ClientTlsArguments;
 use crate::base::limits::CERTIFICATES_BYTES_MAX;
 
-/// Mode bits of everyone but the owner.
+/// Mode bits that a file with a key may not have: its group may read it, as with the server's key.
 #[cfg(unix)]
-const OTHERS: u32 = 0o077;
+const KEY_FORBIDDEN: u32 = 0o037;
 
 /// The configuration that follows from the arguments.
-pub(super) fn config(arguments: &TlsArguments) -> Result<TlsConfig, Error> {
-    let TlsArguments {
-        tls_certificate,
-        tls_key,
-        tls_ca_certificate,
-        tls_skip_verify,
+pub(super) fn config(arguments: &ClientTlsArguments) -> Result<TlsConfig, Error> {
+    let ClientTlsArguments {
+        certificate,
+        key,
+        ca_certificate,
+        skip_verify,
     } = arguments;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = match tls_ca_certificate {
+    let roots = match ca_certificate {
         Some(path) => RootCerts::Specific(Arc::new(roots(path)?)),
         None => RootCerts::PlatformVerifier,
     };
-    let shown = match (tls_certificate, tls_key) {
+    let shown = match (certificate, key) {
         (Some(certificate), Some(key)) => Some(shown(certificate, key, &provider)?),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => {
@@ -49,7 +49,7 @@ pub(super) fn config(arguments: &TlsArguments) -> Result<TlsConfig, Error> {
         .unversioned_rustls_crypto_provider(provider)
         .root_certs(roots)
         .client_cert(shown)
-        .disable_verification(*tls_skip_verify)
+        .disable_verification(*skip_verify)
         .build())
 }
 
@@ -121,7 +121,7 @@ fn read(path: &Path, whose: Whose) -> Result<Zeroizing<Vec<u8>>, Error> {
     #[cfg(unix)]
     if whose == Whose::Owners {
         use std::os::unix::fs::PermissionsExt as _;
-        if about.permissions().mode() & OTHERS != 0 {
+        if about.permissions().mode() & KEY_FORBIDDEN != 0 {
             let path_shown = path.display();
             return Err(wrong(
                 path,

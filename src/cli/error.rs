@@ -79,6 +79,9 @@ pub(super) enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The server's answer lacks what was asked for.
+    #[error("the server's answer has no `{0}`: is it Solon, and as new as this command?")]
+    Answer(&'static str),
     /// The server sends elsewhere, where no token goes.
     #[error(
         "`{0}` sends elsewhere, and nothing is sent after it: give the server's own address as `--host`"
@@ -87,6 +90,12 @@ pub(super) enum Error {
     /// The server refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// There is no such user, or it is not to be seen.
+    #[error("there is no user `{0}`, or none to be seen")]
+    NoSuchUser(String),
+    /// Somebody said no to a sign-in.
+    #[error("the sign-in was turned down")]
+    TurnedDown,
     /// There is no token, or it is no longer good.
     #[error("{0}")]
     SignedOut(String),
@@ -97,6 +106,14 @@ pub(super) enum Error {
         path: PathBuf,
         /// Where, and why.
         stopped: Box<db::ImportStopped>,
+    },
+    /// An import of users was refused or failed.
+    #[error("`{}`, {stopped}; {} users before it were made", path.display(), stopped.made)]
+    Users {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        stopped: Box<db::UsersStopped>,
     },
     /// Standard input cannot be read, or is no text.
     #[error("cannot read standard input: {0}")]
@@ -154,6 +171,7 @@ impl Error {
         match self {
             Self::Folder { why, .. } | Self::Db(why) => why.kind().into(),
             Self::Import { stopped, .. } => stopped.error.kind().into(),
+            Self::Users { stopped, .. } => stopped.error.kind().into(),
             Self::NotForDemo(_)
             | Self::OtherDemo(_)
             | Self::Unread { .. }
@@ -161,11 +179,17 @@ impl Error {
             | Self::Arguments(_)
             | Self::PlainHttp(_) => Exit::Usage,
             Self::Unreached { .. } => Exit::Unavailable,
-            Self::Remote { .. } | Self::Redirected(_) => Exit::Failed,
+            Self::NoSuchUser(_) => Exit::NotFound,
+            Self::TurnedDown => Exit::Denied,
             Self::SignedOut(_) => Exit::Unauthenticated,
             Self::Refused(refusal) => Exit::of_status(refusal.status),
             Self::Input(why) if why.kind() == io::ErrorKind::InvalidData => Exit::Usage,
-            Self::Input(_) | Self::Output(_) | Self::Written { .. } => Exit::Failed,
+            Self::Input(_)
+            | Self::Output(_)
+            | Self::Written { .. }
+            | Self::Remote { .. }
+            | Self::Answer(_)
+            | Self::Redirected(_) => Exit::Failed,
             Self::Server(why) => match why {
                 server::Error::PlainHttpBeyondLoopback(_)
                 | server::Error::OpenBeyondLoopback(_)

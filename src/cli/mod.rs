@@ -3,14 +3,17 @@
 //! What was asked for goes to standard output, all else to standard error. Knows how nothing is done.
 
 mod arguments;
+mod asked;
 mod caller;
 mod client_tls;
 mod demo;
+mod device;
 mod error;
 mod exit;
 mod export;
 mod host;
 mod import;
+mod inspect;
 mod keys;
 mod login;
 mod progress;
@@ -24,7 +27,9 @@ mod shown;
 mod signing_keys;
 mod token;
 mod token_file;
+mod tokens;
 mod typed;
+mod user;
 mod verify;
 
 pub use run::run;

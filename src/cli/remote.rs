@@ -41,7 +41,7 @@ impl Remote {
         if travel == Travel::InTheClear && !arguments.insecure_plain_http {
             return Err(Error::PlainHttp(host));
         }
-        if arguments.tls.tls_skip_verify {
+        if arguments.tls.skip_verify {
             Error::warn(
                 "`--tls.skip-verify` takes any server for the right one: passwords and tokens may go to a stranger",
             );
@@ -165,7 +165,8 @@ impl Remote {
             // A handshake that fails arrives as an error of the stream.
             ureq::Error::Io(why) => why
                 .get_ref()
-                .is_some_and(|inner| inner.is::<rustls::Error>()),
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+                .is_some(),
             _ => false,
         };
         match why {

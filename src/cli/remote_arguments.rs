@@ -14,7 +14,7 @@ pub(super) struct RemoteArguments {
     #[arg(long, value_name = "URL", env = "SOLON_HOST")]
     pub(super) host: Option<Host>,
     #[command(flatten)]
-    pub(super) tls: TlsArguments,
+    pub(super) tls: ClientTlsArguments,
     /// Ask a server beyond this machine although passwords and tokens then travel in the clear
     #[arg(long, env = "SOLON_INSECURE_PLAIN_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(super) insecure_plain_http: bool,
@@ -22,33 +22,33 @@ pub(super) struct RemoteArguments {
 
 /// How the server is known, and how this client is. Each has its effect alone.
 #[derive(Debug, Args)]
-pub(super) struct TlsArguments {
+pub(super) struct ClientTlsArguments {
     /// The certificate that this client shows, with its chain, in PEM
     #[arg(
         long = "tls.certificate",
         value_name = "FILE",
         env = "SOLON_CLIENT_CERTIFICATE",
-        requires = "tls_key"
+        requires = "key"
     )]
-    pub(super) tls_certificate: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
     /// The key of the certificate, in PEM; its owner alone may read it
     #[arg(
         long = "tls.key",
         value_name = "FILE",
         env = "SOLON_CLIENT_KEY",
-        requires = "tls_certificate"
+        requires = "certificate"
     )]
-    pub(super) tls_key: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
     /// The certificates, in PEM, that vouch for the server, in place of those of this machine
     #[arg(
         long = "tls.ca-certificate",
         value_name = "FILE",
         env = "SOLON_SERVER_CA_CERTIFICATE"
     )]
-    pub(super) tls_ca_certificate: Option<PathBuf>,
+    pub(super) ca_certificate: Option<PathBuf>,
     /// Take any server for the right one (not secure)
-    #[arg(long = "tls.skip-verify", conflicts_with = "tls_ca_certificate")]
-    pub(super) tls_skip_verify: bool,
+    #[arg(long = "tls.skip-verify", conflicts_with = "ca_certificate")]
+    pub(super) skip_verify: bool,
 }
 
 /// By which token a command asks.

@@ -8,7 +8,9 @@ use clap::Parser as _;
 
 use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
 use super::exit::Exit;
-use super::{export, import, keys, login, serve, signing_keys, token, verify};
+use super::{
+    device, export, import, inspect, keys, login, serve, signing_keys, token, tokens, user, verify,
+};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -34,9 +36,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(arguments) => login::login(&arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Whoami(arguments) => login::whoami(&arguments),
-        Command::Token {
-            command: TokenCommand::Root(arguments),
-        } => token::root(&arguments),
+        Command::AuthToken(arguments) => device::auth_token(&arguments),
+        Command::Token { command } => match command {
+            TokenCommand::Create(arguments) => tokens::create(&arguments),
+            TokenCommand::List(arguments) => tokens::list(&arguments),
+            TokenCommand::Inspect(arguments) => inspect::inspect(&arguments),
+            TokenCommand::Revoke(arguments) => tokens::revoke(&arguments),
+            TokenCommand::Root(arguments) => token::root(&arguments),
+        },
+        Command::User { command } => user::user(&command),
         Command::Keys {
             command: KeysCommand::New(arguments),
         } => keys::new(&arguments),

@@ -1,4 +1,4 @@
-//! Lengths of time as people type them: `3599s`, `10m`, `12h`, `30d`, or a bare number of seconds.
+//! Lengths of time as people type them: `3599s`, `10m`, `12h`, `30d`, `1w`, or a bare number of seconds.
 
 /// The seconds in `text`.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
@@ -7,6 +7,7 @@ pub(super) fn seconds(text: &str) -> Result<u64, String> {
         Some((at, 'm')) => (text.get(..at), 60),
         Some((at, 'h')) => (text.get(..at), 3_600),
         Some((at, 'd')) => (text.get(..at), 86_400),
+        Some((at, 'w')) => (text.get(..at), 604_800),
         _ => (Some(text), 1),
     };
     number
@@ -15,7 +16,7 @@ pub(super) fn seconds(text: &str) -> Result<u64, String> {
         .and_then(|number| number.checked_mul(unit))
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| {
-            "expected a length of time such as `3599s`, `10m`, `12h` or `30d`".to_owned()
+            "expected a length of time such as `3599s`, `10m`, `12h`, `30d` or `1w`".to_owned()
         })
 }
 
@@ -40,7 +41,8 @@ mod tests {
             ("1 h", None),
             ("99999999999999999999s", None),
             ("9999999999999999999d", None),
-            ("1w", None),
+            ("1w", Some(604_800)),
+            ("1y", None),
             ("1é", None),
         ] {
             assert_eq!(seconds(text).ok(), expected, "{text}");

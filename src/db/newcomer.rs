@@ -102,7 +102,7 @@ impl Session {
     /// # Errors
     /// `Invalid` for a request that is none, and a password that is easy to guess; else as a transaction that makes
     /// them, and `Denied` without the right over the password.
-    pub fn new_user(&self, body: &str, source: Source) -> Result<Added, Error> {
+    pub fn new_user(&self, body: &str) -> Result<Added, Error> {
         let mut fields = Fields::read(body)?;
         let newcomer = Newcomer::read(&mut fields, false)?;
         let named = fields.text("db")?;
@@ -123,7 +123,7 @@ impl Session {
                 None => Ok(()),
             }
         })?;
-        newcomer.make(self.database(), self.author().clone(), source)
+        newcomer.make(self.database(), self.author().clone(), self.source())
     }
 }
 

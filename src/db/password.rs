@@ -84,7 +84,8 @@ impl Session {
     /// # Errors
     /// `Invalid` for a request that is none, and a password that is easy to guess; `NotFound` for whom the bearer does
     /// not see; `Denied` for whom they may not set one for; with `oldPassword`, as [`Folder::sign_in`].
-    pub fn set_password(&self, body: &str, source: Source) -> Result<SubjectId, Error> {
+    pub fn set_password(&self, body: &str) -> Result<SubjectId, Error> {
+        let source = self.source();
         let (request, named) = Request::read(body)?;
         one_of(Some(self.name()), named.as_deref())?;
         let bearer = self.auth();
@@ -227,7 +228,7 @@ impl Folder {
         check_strength(&request.password, sent)?;
         let people = self.people();
         let tried = user.tried(&canonical(database));
-        let Ok(Opened { database, .. }) = self.opened(database) else {
+        let Some(Opened { database, .. }) = self.opened_if_there(database)? else {
             let of = self.database();
             let nobody = proven(people, of, tried, source, |turn| {
                 people.check(turn, old, None)?;

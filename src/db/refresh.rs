@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::databases::Opened;
 use super::errand::{Ground, Made};
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::event::{Event, EventKind, EventStatus};
 use super::family::{
     Family, Granted, SignedIn, dead, expires_ms, handed_out, holds_root, lifetime, over,
@@ -64,8 +64,10 @@ impl Folder {
         }
         let token = keys.read_refresh_token(refresh_token).map_err(|_| dead())?;
         let incarnation = token.incarnation();
-        let Ok(Opened { name, database }) = self.of_incarnation(incarnation) else {
-            return Err(dead());
+        let Opened { name, database } = match self.of_incarnation(incarnation) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(dead()),
+            Err(error) => return Err(error),
         };
         let next = token.generation().checked_add(1).ok_or_else(dead)?;
         let successor = keys.refresh_token(incarnation, &token.family(), next)?;

@@ -56,7 +56,8 @@ impl Session {
     /// # Errors
     /// `Invalid` for a request that is none; `NotFound` for whom the bearer does not see; `Denied` for whom they may
     /// not set a password for.
-    pub fn reset_token(&self, body: &str, source: Source) -> Result<ResetMade, Error> {
+    pub fn reset_token(&self, body: &str) -> Result<ResetMade, Error> {
+        let source = self.source();
         let mut fields = Fields::read(body)?;
         let user = fields.any("user").ok_or_else(|| missing("user"))?;
         let whose = Whose::User(UserName::read(user)?);
@@ -123,7 +124,10 @@ impl Folder {
         }
         let token = ResetToken::parse(&token).map_err(|_| stale())?;
         let opened = self.of_incarnation(token.incarnation());
-        let Opened { name, database } = opened.map_err(|_| stale())?;
+        let Opened { name, database } = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => stale(),
+            _ => error,
+        })?;
         let auth = token.auth();
         // Before the password is hashed, which is dear: any text can be sent here.
         {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::command::is_spelling;
 use super::database::Database;
+use super::database_name::DatabaseName;
 use super::databases::Opened;
 use super::errand::{Ground, Made};
 use super::error::{Error, ErrorKind};
@@ -85,7 +86,7 @@ impl Folder {
         people.admit(tried, source)?;
         let turn = people.turn()?;
         let begun = people.begin(tried, source)?;
-        let Ok(Opened { name, database }) = self.opened(request.database) else {
+        let Some(Opened { name, database }) = self.opened_if_there(request.database)? else {
             people.check(&turn, request.password, None)?;
             drop(turn);
             // The trail of a database that is there has it, so that both take as long.
@@ -160,7 +161,7 @@ impl Folder {
     /// # Errors
     /// `Corrupt` or `Unavailable` if that cannot be read.
     pub fn banner(&self, database: &str) -> Result<Option<String>, Error> {
-        let Ok(Opened { database, .. }) = self.opened(database) else {
+        let Some(Opened { database, .. }) = self.opened_if_there(database)? else {
             return Ok(None);
         };
         let state = database.state();
@@ -171,6 +172,15 @@ impl Folder {
             Value::String(text) => Some(text.to_string()),
             _ => None,
         }))
+    }
+
+    /// The database that a name means, if it is there: who signs in is not told whether it is.
+    pub(super) fn opened_if_there(&self, name: &str) -> Result<Option<Opened>, Error> {
+        match self.opened(name) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many passwords were checked. Tests count the work of a sign-in by it.
@@ -275,12 +285,10 @@ pub(super) fn wrong() -> Error {
     Error::new(ErrorKind::Unauthenticated, "db/invalid-password", why)
 }
 
-/// The one spelling of a database's name.
+/// The one spelling of a database's name; of what is none, any.
 pub(super) fn canonical(database: &str) -> String {
-    if database.contains('/') {
-        return database.to_owned();
-    }
-    database.replacen('.', "/", 1)
+    let name = DatabaseName::parse(database);
+    name.map_or_else(|| database.to_owned(), |name| name.as_str().to_owned())
 }
 
 /// Whether what was proven before still is.

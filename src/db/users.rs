@@ -14,7 +14,6 @@ use super::person::{UserName, auths_of, is_disabled, names_of, text_of, username
 use super::right::{At, Whose};
 use super::session::Session;
 use super::signin::one_of;
-use super::source::Source;
 use crate::base::limits::QUERY_ROWS_MAX;
 use crate::model::system::{collection, predicate};
 use crate::model::{Direction, Facts, SubjectId};
@@ -90,7 +89,8 @@ impl Session {
     /// # Errors
     /// `Invalid` for a request that is none; `NotFound` for whom the bearer does not see; `Denied` for whom they may
     /// not set a password for.
-    pub fn unlock(&self, body: &str, source: Source) -> Result<SubjectId, Error> {
+    pub fn unlock(&self, body: &str) -> Result<SubjectId, Error> {
+        let source = self.source();
         let mut fields = Fields::read(body)?;
         let name = fields.any("user").ok_or_else(|| missing("user"))?;
         let name = UserName::read(name)?;

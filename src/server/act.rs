@@ -24,6 +24,7 @@ use super::command;
 use super::door::{Door, Mode, Peer, milliseconds};
 use super::observe::Told;
 use super::open::acts_as_root;
+use super::people::{self, PeopleAction, source_of};
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::tokens;
@@ -43,13 +44,15 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
-    Tokens,
-    Revoke,
-    WhoAmI,
     /// On accounts and databases.
     Act,
     Accounts,
     Databases,
+    /// On those who sign in.
+    People(PeopleAction),
+    Tokens,
+    Revoke,
+    WhoAmI,
 }
 
 /// Which paths, and so which headers.
@@ -89,7 +92,7 @@ impl Action {
             "tokens" => Some(Self::Tokens),
             "revoke" => Some(Self::Revoke),
             "whoami" => Some(Self::WhoAmI),
-            _ => None,
+            _ => PeopleAction::named(name).map(Self::People),
         }
     }
 
@@ -100,12 +103,13 @@ impl Action {
             | Self::Stats
             | Self::TestTransactWith
             | Self::QueryWith
-            | Self::Tokens
-            | Self::WhoAmI
             | Self::Accounts
-            | Self::Databases => Length::Short,
+            | Self::Databases
+            | Self::Tokens
+            | Self::WhoAmI => Length::Short,
             // A transaction waits for the disk, and so does a token that is made or revoked.
             Self::Transact | Self::Token | Self::Revoke | Self::Command | Self::Act => Length::Long,
+            Self::People(action) => action.length(),
         }
     }
 }
@@ -168,6 +172,9 @@ async fn respond(
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
+        Some(Action::People(action)) if action.needs_no_session(door, &request) => {
+            people::answer(door, action, database.clone(), request).await
+        }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),
     };
@@ -208,10 +215,11 @@ async fn answer(
         action,
         Action::NewKeys
             | Action::Stats
-            | Action::Tokens
-            | Action::WhoAmI
             | Action::Accounts
             | Action::Databases
+            | Action::People(PeopleAction::Users)
+            | Action::Tokens
+            | Action::WhoAmI
     );
     match *request.method() {
         Method::POST => {}
@@ -229,6 +237,7 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
+    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
@@ -428,6 +437,7 @@ fn call(
         Action::Act => accounts::act(&door.folder, session, text),
         Action::Accounts => accounts::accounts(&door.folder, session, text),
         Action::Databases => accounts::databases(&door.folder, session, text),
+        Action::People(action) => people::call(session, action, text),
         // It has no session: see `command.rs`.
         Action::Command => Err(Refusal::Broken),
     }

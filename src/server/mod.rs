@@ -22,6 +22,7 @@ mod logs;
 mod observe;
 mod open;
 mod patience;
+mod people;
 mod problem;
 mod request_id;
 mod routes;

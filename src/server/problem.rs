@@ -123,7 +123,7 @@ impl Refusal {
             Self::NoToken => "this needs a token: send `Authorization: Bearer <token>`",
             Self::MalformedToken => "the `Authorization` header must be `Bearer <token>`, once",
             Self::UnexpectedToken => {
-                "a command carries its own proof: send it without an `Authorization` header"
+                "what is sent here carries its own proof: send it without an `Authorization` header"
             }
             Self::MalformedKey => "the `Idempotency-Key` header must be one ASCII text, once",
             Self::UnknownRoute => "there is nothing at this path",

@@ -14,6 +14,7 @@ use super::act::{Action, on_fdb, on_master, on_named, on_own};
 use super::door::Door;
 use super::jwks::jwks;
 use super::observe::{observe, panicked};
+use super::people::PeopleAction;
 use super::problem::Refusal;
 use super::request_id::RequestId;
 
@@ -25,6 +26,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
     let master = |action| {
         any(move |State(door): State<Arc<Door>>, request: Request| on_master(door, action, request))
     };
+    let people = |action| own(Action::People(action));
     let router = Router::new()
         .route("/api/action", master(Action::Act))
         .route("/api/accounts", master(Action::Accounts))
@@ -40,6 +42,16 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))
         .route("/api/db/ledger-stats", own(Action::Stats))
+        .route("/api/signin", people(PeopleAction::MasterSignIn))
+        .route("/api/db/signin", people(PeopleAction::SignIn))
+        .route("/api/refresh", people(PeopleAction::Refresh))
+        .route("/api/db/refresh", people(PeopleAction::Refresh))
+        .route("/api/new-pw", people(PeopleAction::NewPassword))
+        .route("/api/db/password", people(PeopleAction::Password))
+        .route("/api/db/reset-token", people(PeopleAction::ResetToken))
+        .route("/api/db/new-user", people(PeopleAction::NewUser))
+        .route("/api/db/unlock", people(PeopleAction::Unlock))
+        .route("/api/db/users", people(PeopleAction::Users))
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
         .route("/.well-known/jwks.json", any(jwks))

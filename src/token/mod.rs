@@ -41,6 +41,7 @@ mod password_record;
 mod provider;
 mod rotation;
 mod signer;
+mod told;
 mod verifier;
 mod watch;
 
@@ -58,4 +59,5 @@ pub use rotation::{
     KeyStart, ListedKey, ListedKeys, list_keys, revoke_key, revoke_refresh_tokens, rotate_keys,
 };
 pub use signer::{CommandSignature, SignerKey};
+pub use told::{Told, told};
 pub use verifier::Verifier;

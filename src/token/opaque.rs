@@ -28,9 +28,9 @@ use super::error::Error;
 use super::hex;
 use crate::model::{Incarnation, SubjectId};
 
-const API: &str = "solon_";
-const REFRESH: &str = "solonr_";
-const RESET: &str = "solonp_";
+pub(super) const API: &str = "solon_";
+pub(super) const REFRESH: &str = "solonr_";
+pub(super) const RESET: &str = "solonp_";
 
 /// What tells a refresh token's secret from all else that the key might ever sign.
 const REFRESH_DOMAIN: &[u8] = b"solon refresh token 1\0";
@@ -288,7 +288,7 @@ fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, Error> {
 }
 
 /// The bytes after the word.
-fn decode<const N: usize>(text: &str, word: &str) -> Result<Zeroizing<[u8; N]>, Error> {
+pub(super) fn decode<const N: usize>(text: &str, word: &str) -> Result<Zeroizing<[u8; N]>, Error> {
     let body = text.strip_prefix(word).ok_or(Error::Malformed)?;
     // Before it is decoded, so that a long one costs nothing.
     if body.len() != (N * 4).div_ceil(3) {
@@ -301,7 +301,7 @@ fn decode<const N: usize>(text: &str, word: &str) -> Result<Zeroizing<[u8; N]>, 
 }
 
 /// Takes the first bytes away.
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
     let (first, after) = rest.split_first_chunk::<N>().ok_or(Error::Malformed)?;
     *rest = after;
     Ok(*first)

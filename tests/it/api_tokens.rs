@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::db::{ErrorKind, ListedToken, Source, TokenKind, TokenState};
 
-use crate::support::tokens::{Tokens, ask};
-use crate::support::{START_MS, rule};
+use crate::support::{Bearers, START_MS, ask, rule};
 
 const DAY: u64 = 86_400;
 
@@ -20,7 +19,7 @@ fn api(id: &str, name: &str) -> Value {
 }
 
 /// What root sees of the one token with a name.
-fn listed(data: &Tokens, name: &str) -> ListedToken {
+fn listed(data: &Bearers, name: &str) -> ListedToken {
     let root = data.folder.root_session(None).unwrap();
     let all = root.tokens("").unwrap();
     let mut named = all
@@ -33,7 +32,7 @@ fn listed(data: &Tokens, name: &str) -> ListedToken {
 
 #[test]
 fn a_program_asks_as_the_auth_that_its_token_was_made_for() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     data.root(&json!([{"_id": "_user", "username": "ann"}]));
     let minted = data.api("robot", "backup");
@@ -67,8 +66,8 @@ fn a_program_asks_as_the_auth_that_its_token_was_made_for() {
 
 #[test]
 fn a_wrong_secret_and_an_unknown_token_are_refused_alike() {
-    let data = Tokens::new();
-    let other = Tokens::new();
+    let data = Bearers::new();
+    let other = Bearers::new();
     for data in [&data, &other] {
         data.auth("robot", &[names()]);
     }
@@ -103,7 +102,7 @@ fn a_wrong_secret_and_an_unknown_token_are_refused_alike() {
 
 #[test]
 fn a_token_ends_when_its_time_is_over_and_not_before() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     data.clock
@@ -116,7 +115,7 @@ fn a_token_ends_when_its_time_is_over_and_not_before() {
 
 #[test]
 fn a_token_dies_with_its_auth_and_nothing_brings_it_back() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     let disable = |disabled: Value| {
@@ -136,7 +135,7 @@ fn a_token_dies_with_its_auth_and_nothing_brings_it_back() {
 
 #[test]
 fn an_auth_that_holds_root_gets_none_and_one_that_comes_to_hold_it_loses_its_own() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let token = data.api("robot", "a").token;
     data.root(&json!([{"_id": ["_auth/id", "robot"], "roles": [["_role/id", "root"]]}]));
@@ -161,7 +160,7 @@ fn an_auth_that_holds_root_gets_none_and_one_that_comes_to_hold_it_loses_its_own
 
 #[test]
 fn rules_bind_what_is_asked_of_a_token_by_its_kind_name_and_life() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     let bound = r#"(and (== (get (?context) "kind") "api") (== (get (?context) "name") "ci") (<= (get (?context) "expireSeconds") 2592000))"#;
     data.auth(
         "minter",
@@ -188,7 +187,7 @@ fn rules_bind_what_is_asked_of_a_token_by_its_kind_name_and_life() {
 
 #[test]
 fn a_name_is_a_line_of_its_length_at_most() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let root = data.folder.root_session(None).unwrap();
     let at = |body: Value| {
@@ -222,7 +221,7 @@ fn a_name_is_a_line_of_its_length_at_most() {
 
 #[test]
 fn nobody_is_told_a_hash_not_even_root_nor_an_auditor() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     data.auth(
         "auditor",
@@ -249,7 +248,7 @@ fn nobody_is_told_a_hash_not_even_root_nor_an_auditor() {
 
 #[test]
 fn the_last_use_is_told_and_kept_when_the_database_closes() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let (api, long) = (data.api("robot", "a").token, data.token("robot", None));
     let short = data.token("robot", Some(60));
@@ -260,7 +259,7 @@ fn the_last_use_is_told_and_kept_when_the_database_closes() {
         let session = data.folder.session_from(token, None, Source::from(address));
         drop(session.unwrap());
     }
-    let check = |data: &Tokens| {
+    let check = |data: &Bearers| {
         let root = data.folder.root_session(None).unwrap();
         let told = root.tokens("").unwrap();
         assert_eq!(told.len(), 2, "a short token has no record");
@@ -282,7 +281,7 @@ fn the_last_use_is_told_and_kept_when_the_database_closes() {
 
 #[test]
 fn records_that_ended_more_than_a_day_ago_go_when_another_is_made() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[names()]);
     let mut body = api("robot", "old");
     body["expireSeconds"] = json!(60);

@@ -8,6 +8,8 @@
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
+//! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
+//! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
 //! - `conformance`: the cases of `tests/conformance`, each through the library and over HTTP
@@ -35,9 +37,9 @@
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
-//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
+//! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
@@ -55,6 +57,8 @@ mod attack_writes;
 mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_client;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::db::{ErrorKind, Minted, Options};
 
-use crate::support::tokens::{Tokens, ask};
-use crate::support::{START_MS, deny, rule};
+use crate::support::{Bearers, START_MS, ask, deny, rule};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -17,7 +16,7 @@ fn sees_auths() -> Value {
 
 #[test]
 fn law_11_minting_needs_sight_of_the_auth_and_then_the_op() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("blind", &[rule("b", "_auth", &["*"], "true", &["token"])]);
     data.auth("watcher", &[sees_auths()]);
     data.auth(
@@ -51,7 +50,7 @@ fn law_11_minting_needs_sight_of_the_auth_and_then_the_op() {
 
 #[test]
 fn law_11_a_rule_may_bind_the_lifetime_by_the_request() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     let short = r#"(<= (get (?context) "expireSeconds") 600)"#;
     data.auth(
         "minter",
@@ -70,7 +69,7 @@ fn law_11_a_rule_may_bind_the_lifetime_by_the_request() {
 
 #[test]
 fn law_11_a_mint_through_all_also_needs_the_roles_of_the_auth() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth(
         "admin",
         &[sees_auths(), rule("all", "_auth", &["*"], "true", &["all"])],
@@ -88,7 +87,7 @@ fn law_11_a_mint_through_all_also_needs_the_roles_of_the_auth() {
 
 #[test]
 fn law_11_a_deny_forbids_a_mint() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth(
         "minter",
         &[
@@ -113,7 +112,7 @@ fn law_11_a_deny_forbids_a_mint() {
 
 #[test]
 fn a_token_that_holds_root_needs_root_and_lives_3599_seconds_at_most() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth(
         "minter",
         &[
@@ -152,7 +151,7 @@ fn a_token_that_holds_root_needs_root_and_lives_3599_seconds_at_most() {
 
 #[test]
 fn an_auth_that_comes_to_hold_root_loses_its_long_tokens_after_3599_seconds() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("deputy", &[sees_auths()]);
     let token = data.token("deputy", Some(86_400));
     data.root(&json!([{"_id": ["_auth/id", "deputy"], "roles": [["_role/id", "root"]]}]));
@@ -164,7 +163,7 @@ fn an_auth_that_comes_to_hold_root_loses_its_long_tokens_after_3599_seconds() {
 
 #[test]
 fn a_token_ends_when_its_time_is_over() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     let token = data.token("robot", Some(60));
     data.clock.advance(Duration::from_millis(59_999));
@@ -175,7 +174,7 @@ fn a_token_ends_when_its_time_is_over() {
 
 #[test]
 fn a_token_without_an_end_or_for_more_than_a_day_has_a_record_and_dies_with_it() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     let before = data.folder.database().head().t;
     data.token("robot", Some(86_400));
@@ -210,7 +209,7 @@ fn a_token_without_an_end_or_for_more_than_a_day_has_a_record_and_dies_with_it()
 
 #[test]
 fn nobody_revokes_or_sees_the_records_of_others_without_a_rule() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     data.auth(
         "other",
@@ -245,7 +244,7 @@ fn nobody_revokes_or_sees_the_records_of_others_without_a_rule() {
 
 #[test]
 fn nothing_but_revoked_is_written_on_a_token_record() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     for items in [
         json!([{"_id": "_token", "id": "x"}]),
         json!([{"_id": "_token", "_token/hash": "x"}]),
@@ -261,7 +260,7 @@ fn nothing_but_revoked_is_written_on_a_token_record() {
 
 #[test]
 fn the_setting_token_max_seconds_bounds_every_mint_but_roots() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     data.root(&json!([{"_id": ["_setting/id", "root"], "tokenMaxSeconds": 100}]));
     let root = data.folder.root_token(3_599).unwrap();
@@ -277,7 +276,7 @@ fn the_setting_token_max_seconds_bounds_every_mint_but_roots() {
 
 #[test]
 fn deleting_the_auth_makes_its_token_useless_also_if_one_of_the_same_name_is_made() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     let token = data.token("robot", Some(60));
     data.root(&json!([{"_id": ["_auth/id", "robot"], "_action": "delete"}]));
@@ -288,7 +287,7 @@ fn deleting_the_auth_makes_its_token_useless_also_if_one_of_the_same_name_is_mad
 
 #[test]
 fn valid_after_ends_older_tokens_and_a_mint_in_its_second_takes_it_as_its_issue() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees_auths()]);
     let old = data.token("robot", Some(3_599));
     data.clock.advance(Duration::from_millis(500));
@@ -302,7 +301,7 @@ fn valid_after_ends_older_tokens_and_a_mint_in_its_second_takes_it_as_its_issue(
 
 #[test]
 fn a_token_of_another_folder_is_refused() {
-    let (one, other) = (Tokens::new(), Tokens::new());
+    let (one, other) = (Bearers::new(), Bearers::new());
     let token = one.folder.root_token(60).unwrap();
     assert_eq!(other.code(&token), Some("db/invalid-token"));
     assert_eq!(
@@ -319,7 +318,7 @@ fn a_token_of_another_folder_is_refused() {
 
 #[test]
 fn a_root_token_is_made_from_the_keys_alone_while_the_folder_is_open() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     let options = Options {
         clock: Arc::clone(&data.clock) as _,
         ..Options::default()
@@ -348,7 +347,7 @@ fn a_root_token_is_made_from_the_keys_alone_while_the_folder_is_open() {
 
 #[test]
 fn a_write_is_authenticated_anew_at_its_turn() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[rule("u", "_user", &["*"], "true", &["all"])]);
     let session = data
         .folder
@@ -367,7 +366,7 @@ fn a_write_is_authenticated_anew_at_its_turn() {
 
 #[test]
 fn malformed_token_requests_are_refused_with_their_place() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     let session = data.folder.root_session(None).unwrap();
     for (body, at) in [
         ("[]", Some("")),
@@ -412,7 +411,7 @@ fn malformed_token_requests_are_refused_with_their_place() {
 
 #[test]
 fn anonymous_requests_are_those_of_the_auth_that_is_set() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     assert!(data.folder.anonymous(None).unwrap().is_none());
     data.auth(
         "guest",

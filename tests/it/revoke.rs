@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use solon::db::{ErrorKind, Revoked, Session, TokenState};
 
-use crate::support::tokens::Tokens;
-use crate::support::{START_MS, rule};
+use crate::support::{Bearers, START_MS, rule};
 
 fn sees(id: &str) -> Value {
     rule(id, "_auth", &["_auth/id"], "true", &["query"])
@@ -26,7 +25,7 @@ const NO_PERMISSION: Result<Revoked, (ErrorKind, &str)> =
 
 #[test]
 fn every_bearer_ends_its_own_token_by_its_id_or_its_text() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     // No rule allows it anything at all.
     data.root(&json!([{"_id": "_auth", "id": "mute"}]));
     let by = data.token("mute", Some(60));
@@ -60,7 +59,7 @@ fn every_bearer_ends_its_own_token_by_its_id_or_its_text() {
 
 #[test]
 fn an_access_token_that_was_revoked_by_its_text_has_a_record_until_its_end() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees("s")]);
     let (short, other) = (data.token("robot", Some(60)), data.token("robot", Some(60)));
     assert!(data.session(&other).tokens("").unwrap().is_empty());
@@ -75,7 +74,7 @@ fn an_access_token_that_was_revoked_by_its_text_has_a_record_until_its_end() {
 
 #[test]
 fn the_token_of_another_is_ended_by_who_may_write_that() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees("s1")]);
     data.auth("other", &[sees("s2")]);
     data.auth(
@@ -119,7 +118,7 @@ fn the_token_of_another_is_ended_by_who_may_write_that() {
 
 #[test]
 fn the_access_token_of_another_without_a_record_is_judged_by_the_record_that_it_gets() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees("s1")]);
     data.auth("blind", &[sees("s2")]);
     data.auth(
@@ -149,7 +148,7 @@ fn the_access_token_of_another_without_a_record_is_judged_by_the_record_that_it_
 
 #[test]
 fn all_of_ones_own_end_at_once_also_those_of_this_very_second() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.root(&json!([{"_id": "_auth", "id": "mute"}]));
     data.auth("robot", &[sees("s")]);
     let untouched = data.api("robot", "r").token;
@@ -190,7 +189,7 @@ fn all_of_ones_own_end_at_once_also_those_of_this_very_second() {
 
 #[test]
 fn all_tokens_of_another_end_by_who_may_move_its_valid_after() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("ann-1", &[sees("s1")]);
     data.auth("ann-2", &[sees("s2")]);
     data.auth("other", &[sees("s3")]);
@@ -242,7 +241,7 @@ fn all_tokens_of_another_end_by_who_may_move_its_valid_after() {
 
 #[test]
 fn a_list_tells_newest_first_and_goes_on_behind_a_token() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees("s1")]);
     data.auth("other", &[sees("s2")]);
     for n in 0..5 {
@@ -303,7 +302,7 @@ fn a_list_tells_newest_first_and_goes_on_behind_a_token() {
 
 #[test]
 fn malformed_revocations_are_refused_with_their_place() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     let root = data.folder.root_session(None).unwrap();
     for (body, at) in [
         (json!([]), ""),
@@ -328,7 +327,7 @@ fn malformed_revocations_are_refused_with_their_place() {
 
 #[test]
 fn what_is_revoked_while_others_use_it_is_refused_to_whoever_asks_after() {
-    let data = Tokens::new();
+    let data = Bearers::new();
     data.auth("robot", &[sees("s")]);
     let tokens: Vec<String> = (0..200)
         .map(|n| data.api("robot", &n.to_string()).token)

@@ -1,4 +1,4 @@
-//! A data folder of one database, and the tokens of its auths.
+//! A data folder with a driven clock, and the tokens of its auths.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use solon::db::{ErrorKind, Folder, Minted, Options, Session};
 use super::START_MS;
 
 /// A data folder with a driven clock.
-pub struct Tokens {
+pub struct Bearers {
     pub folder: Folder,
     pub clock: Arc<ManualClock>,
     pub dir: tempfile::TempDir,
 }
 
-impl Tokens {
+impl Bearers {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
