@@ -46,6 +46,7 @@
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
+//! - `tokens_door`: API tokens, lists and revocations over HTTP: the protocol, not the meaning
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod accounts;
@@ -101,4 +102,6 @@ mod tidy;
 #[cfg(feature = "server")]
 mod tls;
 mod token;
+#[cfg(feature = "server")]
+mod tokens_door;
 mod write_paths;
