@@ -228,8 +228,6 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<Peer>();
-    let source = peer.map_or_else(Source::default, |peer| peer.0.ip().into());
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
