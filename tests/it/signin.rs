@@ -198,7 +198,7 @@ fn a_user_with_several_passwords_signs_in_as_the_lowest_auth_that_fits() {
     let set = |auth: &str, password| {
         database
             .set_password(auth, password, OldTokens::Keep)
-            .unwrap()
+            .unwrap();
     };
     set("ann2", "other words");
     let second = database.auth("ann2").unwrap();
@@ -229,4 +229,31 @@ fn who_cannot_be_written_of_is_handed_nothing() {
         .folder
         .refresh(&signed.refresh_token, Source::default());
     assert_eq!(refreshed.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn no_more_than_four_passwords_of_one_user_are_compared() {
+    let people = People::new();
+    people.user("ann", Some("the 1st words"));
+    let database = people.folder.database();
+    for (id, password) in [
+        ("ann2", "the 2nd words"),
+        ("ann3", "the 3rd words"),
+        ("ann4", "the 4th words"),
+        ("ann5", "the 5th words"),
+    ] {
+        people.root(&json!([
+            {"_id": "_auth$b", "id": id, "type": "password", "roles": []},
+            {"_id": ["_user/username", "ann"], "auth": ["_auth$b"]},
+        ]));
+        database
+            .set_password(id, password, OldTokens::Keep)
+            .unwrap();
+    }
+    let checks = people.folder.password_checks();
+    sign_in(&people, "ann", "the 4th words", Source::default()).unwrap();
+    assert_eq!(people.folder.password_checks() - checks, 4);
+    let error = sign_in(&people, "ann", "the 5th words", Source::default()).unwrap_err();
+    assert_eq!(error.code(), "db/invalid-password");
+    assert_eq!(people.folder.password_checks() - checks, 8);
 }
