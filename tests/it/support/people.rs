@@ -11,7 +11,7 @@ use solon::token::PasswordCost;
 use super::START_MS;
 
 /// The least that argon2 can be.
-const CHEAP: PasswordCost = PasswordCost {
+pub const CHEAP: PasswordCost = PasswordCost {
     memory_kib: 8,
     passes: 1,
     lanes: 1,
