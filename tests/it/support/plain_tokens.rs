@@ -101,7 +101,7 @@ pub const INVALID: Fate = Fate::Refused("db/invalid-token");
 pub const EXPIRED: Fate = Fate::Refused("db/expired-token");
 pub const NO_AUTH: Fate = Fate::Refused("db/invalid-auth");
 
-pub fn seconds_up(ms: i64) -> i64 {
+fn seconds_up(ms: i64) -> i64 {
     (ms + 999).div_euclid(1_000)
 }
 
