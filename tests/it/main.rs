@@ -42,6 +42,7 @@
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
+//! - `sealed`: every sealed predicate through every door, and that what is superseded is gone
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
 //! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
@@ -111,6 +112,8 @@ mod refresh;
 mod renames;
 mod revoke;
 mod rotation;
+#[cfg(feature = "server")]
+mod sealed;
 mod signin;
 mod stats;
 mod support;

@@ -1,5 +1,6 @@
 //! A data folder with people in it, a driven clock, and passwords that cost next to nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ pub const CHEAP: PasswordCost = PasswordCost {
 pub struct People {
     pub folder: Folder,
     pub clock: Arc<ManualClock>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl People {
@@ -29,11 +30,16 @@ impl People {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
         let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        Self {
-            folder,
-            clock,
-            _dir: dir,
-        }
+        Self { folder, clock, dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The file of the database.
+    pub fn file(&self) -> PathBuf {
+        self.path().join("local/default.redb")
     }
 
     /// Makes a transaction as root that must be accepted.
