@@ -114,12 +114,12 @@ fn line(row: &Log) -> String {
         block,
         count,
     } = row;
-    let mut line = format!(
-        "{id:>8}  {}  {:<5}  {}",
+    let mut parts = vec![
+        format!("{id:>8}"),
         printable(at),
-        printable(status),
-        printable(event)
-    );
+        format!("{:<5}", printable(status)),
+        printable(event),
+    ];
     let told = [
         ("auth", auth.map(|it| it.to_string())),
         ("user", user.map(|it| it.to_string())),
@@ -130,11 +130,9 @@ fn line(row: &Log) -> String {
         ("count", count.map(|it| it.to_string())),
     ];
     for (name, value) in told {
-        if let Some(value) = value {
-            line.push_str(&format!("  {name}={value}"));
-        }
+        parts.extend(value.map(|value| format!("{name}={value}")));
     }
-    line
+    parts.join("  ")
 }
 
 /// The text with what would break the line, or act on a terminal, escaped. A server that was taken over is no reason
