@@ -373,7 +373,8 @@ pub(super) struct RotateKeysArguments {
 #[derive(Debug, Args)]
 pub(super) struct RevokeKeyArguments {
     /// The id of the key, or `refresh` for the one that makes refresh tokens
-    #[arg(value_name = "KID")]
+    // One in 64 ids begins with a hyphen.
+    #[arg(value_name = "KID", allow_hyphen_values = true)]
     pub(super) key: String,
     #[command(flatten)]
     pub(super) folder: FolderArguments,
@@ -401,12 +402,33 @@ pub(super) enum LogFormat {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_id_of_a_key_may_begin_with_a_hyphen() {
+        for id in ["-Qx7", "--CQx7", "refresh"] {
+            for line in [
+                vec!["solon", "keys", "revoke", id, "--json", "--data", "d"],
+                vec!["solon", "keys", "revoke", "--json", "--data", "d", id],
+            ] {
+                let parsed = Arguments::try_parse_from(&line).unwrap();
+                let Command::Keys {
+                    command: KeysCommand::Revoke(arguments),
+                } = parsed.command
+                else {
+                    panic!("{line:?}");
+                };
+                assert_eq!(arguments.key, id);
+                assert!(arguments.json);
+                assert_eq!(arguments.folder.data, PathBuf::from("d"));
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! ["delete-db", {"db/id": "network/name"}]
 //! ["restore-db", {"db/id": "network/name", "incarnation"?: hex}]
 //! ["accounts", {}]
+//! ["new-user", {"db"?: "network/name", ..}]   the rest is as for the action of a database
 //! ```
 
 use super::data_dir::parse_incarnation;
@@ -15,8 +16,7 @@ use super::error::{Error, ErrorKind};
 use crate::model::Incarnation;
 use crate::query::{Json, Pointer};
 
-/// What is asked.
-#[derive(Clone, Debug)]
+/// What is asked. It may hold a password, and is not printed.
 pub(super) enum AccountAction {
     NewAccount {
         name: String,
@@ -28,6 +28,14 @@ pub(super) enum AccountAction {
     /// The one that was deleted last, if none is named.
     RestoreDatabase(DatabaseName, Option<Incarnation>),
     Accounts,
+    NewUser(Within),
+}
+
+/// What is asked of one database, of master if none is named.
+pub(super) struct Within {
+    pub(super) database: Option<String>,
+    /// The body of the same request to that database.
+    pub(super) body: String,
 }
 
 impl AccountAction {
@@ -61,12 +69,27 @@ impl AccountAction {
                 None => Ok(Self::Accounts),
                 Some((key, _)) => Err(unknown(&at, key)),
             },
+            "new-user" => within(members, &at).map(Self::NewUser),
             _ => Err(invalid(
                 &root.index(0),
                 format!("`{action}` is no action on accounts"),
             )),
         }
     }
+}
+
+fn within(members: Vec<(String, Json)>, at: &Pointer) -> Result<Within, Error> {
+    let mut database = None;
+    let mut rest = Vec::new();
+    for (key, value) in members {
+        match (key.as_str(), value) {
+            ("db", Json::String(name)) => database = Some(name),
+            ("db", _) => return Err(no_name(&at.key(&key))),
+            (_, value) => rest.push((key, value)),
+        }
+    }
+    let body = Json::Object(rest).write();
+    Ok(Within { database, body })
 }
 
 fn new_account(members: Vec<(String, Json)>, at: &Pointer) -> Result<AccountAction, Error> {

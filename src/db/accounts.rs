@@ -9,7 +9,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::account_action::AccountAction;
+use super::account_action::{AccountAction, Within};
 use super::answer::Minted;
 use super::data_dir::exists;
 use super::database_name::{DatabaseName, LOCAL, MASTER};
@@ -19,6 +19,7 @@ use super::error::{Error, ErrorKind, LimitKind};
 use super::event::{Event, EventKind, EventStatus};
 use super::folder::Folder;
 use super::master::{self, ACCOUNT, ACCOUNT_NAME, ACCOUNT_OWNERS, DATABASE_NAME, Entry};
+use super::newcomer::Added;
 use super::session::{Session, wrong_database};
 use super::settle::{Settling, undone_until_ms};
 use super::source::Source;
@@ -77,6 +78,8 @@ pub enum Acted {
     Database(ListedDatabase),
     /// The accounts that the bearer may see.
     Accounts(Vec<Account>),
+    /// A user was made.
+    User(Added),
 }
 
 /// Where an action reads: a state of master, or the one at its turn there.
@@ -96,7 +99,8 @@ impl Folder {
     /// Does what is asked of accounts and databases; `session` is one of `solon/master`.
     ///
     /// Shape: `["new-account", {"name", "owner"}]`, `["new-db" | "delete-db", {"db/id"}]`,
-    /// `["restore-db", {"db/id", "incarnation"?}]`, `["accounts", {}]`.
+    /// `["restore-db", {"db/id", "incarnation"?}]`, `["accounts", {}]`; and `["new-user", {"db"?, ..}]`, which
+    /// is asked of the database that is named, for an owner with the eyes of its root, else of master.
     ///
     /// # Errors
     /// `Unauthenticated` for a session of another database; `Invalid` for what is none; `Denied` for an auth whose roles
@@ -105,19 +109,34 @@ impl Folder {
     pub fn action(&self, session: &Session, body: &str) -> Result<Acted, Error> {
         of_master(session)?;
         let action = AccountAction::parse(body)?;
-        if matches!(action, AccountAction::Accounts) {
-            return self.accounts(session).map(Acted::Accounts);
-        }
-        let _acting = self.act()?;
         match action {
             AccountAction::NewAccount { name, owner } => self.new_account(session, name, owner),
-            AccountAction::NewDatabase(name) => self.new_database(session, name),
+            AccountAction::NewDatabase(name) => self.new_database(session, &name),
             AccountAction::DeleteDatabase(name) => self.delete_database(session, name),
             AccountAction::RestoreDatabase(name, life) => {
                 self.restore_database(session, name, life)
             }
-            AccountAction::Accounts => Err(Error::internal("it was answered before")),
+            AccountAction::Accounts => self.accounts(session).map(Acted::Accounts),
+            AccountAction::NewUser(within) => self.within(session, &within, |target| {
+                target.new_user(&within.body).map(Acted::User)
+            }),
         }
+    }
+
+    /// The accounts of a user of `solon/master`, who signs in by a password for that.
+    ///
+    /// Shape: as [`Folder::sign_in_request`].
+    ///
+    /// # Errors
+    /// As [`Folder::sign_in_request`] and [`Folder::accounts`].
+    pub fn accounts_by_password(
+        &self,
+        body: &str,
+        source: Source,
+    ) -> Result<(SubjectId, Vec<Account>), Error> {
+        let signed_in = self.sign_in_request(body, Some(MASTER), MASTER, source)?;
+        let session = self.session_from(&signed_in.token, Some(MASTER), source)?;
+        Ok((session.auth(), self.accounts(&session)?))
     }
 
     /// The accounts that the bearer owns, or sees by the rules of `solon/master`.
@@ -134,10 +153,10 @@ impl Folder {
             for account in master::accounts(facts)? {
                 let name = master::account_name(facts, account)?;
                 let is_own = master::owns(facts, sight.auth, account)?;
-                if is_own || sees(view, account, ACCOUNT_NAME, Value::string(&name))? {
+                if is_own || sees(view, account, ACCOUNT_NAME, &Value::string(&name))? {
                     // Whoever owns it knows with whom; others know what the rules show.
                     told.push(told_account(facts, account, |flake| {
-                        Ok(is_own || sees(view, flake.s, flake.p, flake.o.clone())?)
+                        Ok(is_own || sees(view, flake.s, flake.p, &flake.o)?)
                     })?);
                 }
             }
@@ -167,16 +186,14 @@ impl Folder {
                 if entry.deleted_ms.is_some_and(is_over) {
                     continue;
                 }
-                let is_seen = is_own
-                    || match entry.deleted_ms {
-                        // What was deleted is for whoever can restore it.
-                        Some(_) => sight.is_root()?,
-                        None => {
-                            let name = Value::string(entry.name.as_str());
-                            sees(view, entry.subject, DATABASE_NAME, name)?
-                        }
-                    };
-                if is_seen {
+                let may_see = if entry.deleted_ms.is_some() {
+                    // What was deleted is for whoever can restore it.
+                    sight.is_root()?
+                } else {
+                    let name = Value::string(entry.name.as_str());
+                    sees(view, entry.subject, DATABASE_NAME, &name)?
+                };
+                if is_own || may_see {
                     told.push(told_database(&entry));
                 }
             }
@@ -199,6 +216,42 @@ impl Folder {
     }
 
     fn mint_in(&self, session: &Session, name: &str, body: &str) -> Result<Minted, Error> {
+        let minted = self.root_in(session, name)?.token(body)?;
+        // The trail of the database tells of its root; who that was is master's to tell.
+        let master = &self.master().database;
+        let event = Event::new(EventKind::Minted, EventStatus::Ok, master.clock().now_ms())
+            .auth(session.auth())
+            .from(session.source());
+        master.errand(session.author().clone(), move |_| {
+            Ok(Made::told(Ok(()), vec![event]))
+        })?;
+        Ok(minted)
+    }
+
+    /// Asks something of the database that is named, or of master itself.
+    fn within(
+        &self,
+        session: &Session,
+        within: &Within,
+        ask: impl FnOnce(&Session) -> Result<Acted, Error>,
+    ) -> Result<Acted, Error> {
+        let asked = match &within.database {
+            Some(name) if DatabaseName::parse(name) != Some(DatabaseName::of_master()) => {
+                ask(&self.root_in(session, name)?)
+            }
+            _ => ask(session),
+        };
+        asked.map_err(|error| match error.at() {
+            Some(at) if at.is_empty() || at.starts_with('/') => {
+                let at = format!("/1{at}");
+                error.with_at(at)
+            }
+            _ => error,
+        })
+    }
+
+    /// Root of the database of an account, for whoever owns the account.
+    fn root_in(&self, session: &Session, name: &str) -> Result<Session, Error> {
         let name = DatabaseName::parse(name).ok_or_else(no_such_database)?;
         let state = self.master().database.state();
         let sight = Sight::of(&state.snapshot, &state.policy, session.auth())?;
@@ -208,10 +261,12 @@ impl Folder {
         let entry = entry.ok_or_else(no_such_database)?;
         drop(state);
         let opened = self.databases().open(&entry)?;
-        self.session_of(opened, ROOT_AUTH)?.token(body)
+        let root = self.session_of(opened, ROOT_AUTH)?;
+        Ok(root.sent_from(session.source()))
     }
 
     fn new_account(&self, session: &Session, name: String, owner: Json) -> Result<Acted, Error> {
+        let _acting = self.act()?;
         let auth = session.auth();
         let account = self
             .master()
@@ -258,16 +313,17 @@ impl Folder {
         told_account(&state.snapshot, account, |_| Ok(true)).map(Acted::Account)
     }
 
-    fn new_database(&self, session: &Session, name: DatabaseName) -> Result<Acted, Error> {
+    fn new_database(&self, session: &Session, name: &DatabaseName) -> Result<Acted, Error> {
+        let _acting = self.act()?;
         let (auth, source) = (session.auth(), session.source());
         // Before a file is made for whoever may not.
         {
             let state = self.master().database.state();
-            Sight::of(&state.snapshot, &state.policy, auth)?.may_make(&name)?;
+            Sight::of(&state.snapshot, &state.policy, auth)?.may_make(name)?;
         }
-        self.clear(&name)?;
+        self.clear(name)?;
         let life = Incarnation(random()?);
-        self.databases().make(&name, life)?;
+        self.databases().make(name, life)?;
         let asked = name.clone();
         let made = self
             .master()
@@ -287,7 +343,7 @@ impl Folder {
             Err(error) => {
                 // Where it is not known whether the fact is there, the file is looked after when the folder is opened.
                 if is_refusal(error.kind()) {
-                    self.databases().unmake(&name, life)?;
+                    self.databases().unmake(name, life)?;
                 }
                 return Err(error);
             }
@@ -298,6 +354,7 @@ impl Folder {
     }
 
     fn delete_database(&self, session: &Session, name: DatabaseName) -> Result<Acted, Error> {
+        let _acting = self.act()?;
         let (auth, source) = (session.auth(), session.source());
         let entry = self
             .master()
@@ -334,6 +391,7 @@ impl Folder {
         name: DatabaseName,
         life: Option<Incarnation>,
     ) -> Result<Acted, Error> {
+        let _acting = self.act()?;
         let (auth, source) = (session.auth(), session.source());
         let entry = self
             .master()
@@ -553,7 +611,7 @@ fn told_database(entry: &Entry) -> ListedDatabase {
 }
 
 /// Whether a view shows a fact.
-fn sees(view: &View<'_>, s: SubjectId, p: PredicateId, o: Value) -> Result<bool, Error> {
+fn sees(view: &View<'_>, s: SubjectId, p: PredicateId, o: &Value) -> Result<bool, Error> {
     Ok(view.sees(Fact {
         s,
         p,

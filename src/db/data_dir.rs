@@ -66,29 +66,9 @@ impl DataDir {
         self.dir.join(aside.folder()).join(file)
     }
 
-    /// Moves a file to where nothing is, and makes that last. Whether there was one to move.
-    ///
-    /// # Errors
-    /// `Unavailable` if something stands there, or the disk does not answer.
-    pub(super) fn move_file(&self, from: &Path, to: &Path) -> Result<bool, Error> {
-        if !exists(from)? {
-            return Ok(false);
-        }
-        make_parent(to)?;
-        if exists(to)? {
-            let why = format!("`{}` is in the way", to.display());
-            return Err(Error::unavailable(why));
-        }
-        fs::rename(from, to)
-            .and_then(|()| sync_parent(to))
-            .and_then(|()| sync_parent(from))
-            .map_err(|error| failed(to, &error))?;
-        Ok(true)
-    }
-
     /// Removes every file that waits to be made: none has a fact once those that have one are in their place.
     pub(super) fn sweep_new(&self) -> Result<(), Error> {
-        self.sweep(&self.dir.join(Aside::New.folder()), |_| true)
+        sweep(&self.dir.join(Aside::New.folder()), |_| true)
     }
 
     /// Writes the incarnation of a database beside the keys, whole or not at all.
@@ -122,7 +102,7 @@ impl DataDir {
         &self,
         keeps: impl Fn(&DatabaseName) -> bool,
     ) -> Result<(), Error> {
-        self.sweep(&self.keys(), |file| {
+        sweep(&self.keys(), |file| {
             let name = file.to_str().and_then(|it| it.strip_suffix(".incarnation"));
             name.is_some_and(|it| !DatabaseName::parse(it).is_some_and(|it| keeps(&it)))
         })
@@ -144,21 +124,6 @@ impl DataDir {
     fn incarnation_path(&self, name: &DatabaseName) -> PathBuf {
         self.keys().join(format!("{}.incarnation", name.dotted()))
     }
-
-    fn sweep(&self, dir: &Path, goes: impl Fn(&OsStr) -> bool) -> Result<(), Error> {
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(dir, &error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|error| failed(dir, &error))?;
-            if goes(&entry.file_name()) {
-                remove(&entry.path())?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// An incarnation as it is written, 32 hexadecimal digits.
@@ -167,6 +132,26 @@ pub(super) fn parse_incarnation(text: &str) -> Option<Incarnation> {
         .ok()
         .map(|number| Incarnation(number.to_be_bytes()))
         .filter(|life| life.to_string() == text)
+}
+
+/// Moves a file to where nothing is, and makes that last. Whether there was one to move.
+///
+/// # Errors
+/// `Unavailable` if something stands there, or the disk does not answer.
+pub(super) fn move_file(from: &Path, to: &Path) -> Result<bool, Error> {
+    if !exists(from)? {
+        return Ok(false);
+    }
+    make_parent(to)?;
+    if exists(to)? {
+        let why = format!("`{}` is in the way", to.display());
+        return Err(Error::unavailable(why));
+    }
+    fs::rename(from, to)
+        .and_then(|()| sync_parent(to))
+        .and_then(|()| sync_parent(from))
+        .map_err(|error| failed(to, &error))?;
+    Ok(true)
 }
 
 /// Whether a file is there.
@@ -193,6 +178,22 @@ pub(super) fn make_parent(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(parent)
         .and_then(|()| sync_parent(parent))
         .map_err(|error| failed(parent, &error))
+}
+
+/// Removes the files of a folder that `goes` says, if the folder is there.
+fn sweep(dir: &Path, goes: impl Fn(&OsStr) -> bool) -> Result<(), Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(dir, &error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| failed(dir, &error))?;
+        if goes(&entry.file_name()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes what was done to a name in a folder last.

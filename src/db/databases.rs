@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::data_dir::{Aside, DataDir, exists, make_parent, remove};
+use super::data_dir::{Aside, DataDir, exists, make_parent, move_file, remove};
 use super::database::{Database, Options};
 use super::database_name::DatabaseName;
 use super::error::{Error, ErrorKind};
@@ -172,7 +172,7 @@ impl Databases {
             .aside(Aside::Deleted, &entry.name, entry.incarnation);
         // What was open was of this life, and a reader may have it open still.
         if !exists(&waits)? && (was_open || self.is_of(&entry.name, entry.incarnation)?) {
-            self.dir.move_file(&self.dir.place(&entry.name), &waits)?;
+            move_file(&self.dir.place(&entry.name), &waits)?;
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Databases {
         }
         for aside in [Aside::New, Aside::Deleted] {
             let waits = self.dir.aside(aside, &entry.name, entry.incarnation);
-            if self.dir.move_file(&waits, &place)? {
+            if move_file(&waits, &place)? {
                 break;
             }
         }

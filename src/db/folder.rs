@@ -16,7 +16,7 @@ use super::auth_name::AuthName;
 use super::command::{Command, is_spelling, misdirected};
 use super::data_dir::{DataDir, make_parent};
 use super::database::{Database, Options};
-use super::database_name::{DEFAULT, DatabaseName};
+use super::database_name::{DEFAULT, DatabaseName, MASTER};
 use super::databases::{Databases, Opened, no_such_database, options_of};
 use super::error::{Error, ErrorKind};
 use super::master::{self, Entry};
@@ -64,6 +64,9 @@ enum Found<'a> {
 impl Folder {
     /// The database that a new folder has, and that is meant where none is named.
     pub const DEFAULT: &str = DEFAULT;
+
+    /// The database of accounts, and of which databases there are.
+    pub const MASTER: &str = MASTER;
 
     /// Opens a data folder, and makes it, its keys and its two databases if they are not there. What a crash left
     /// between a fact of `solon/master` and the file that it is about is finished.

@@ -1,14 +1,22 @@
 //! Accounts and databases: what is asked with a token of `solon/master`, whichever path it comes by.
 
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::Method;
 use serde::Serialize;
 
-use super::answered::Answered;
-use super::problem::Refusal;
-use crate::db::{Acted, Error, ErrorKind, Folder, Session};
-use crate::wire::{Account, Listed};
+use super::answered::{Answered, Refused};
+use super::bearer::{Credential, credential};
+use super::body::{is_json, read};
+use super::certificate::Certificate;
+use super::door::{Door, Mode, source};
 
-/// The database of accounts and databases.
-pub(super) const MASTER: &str = "solon/master";
+use super::problem::Refusal;
+use super::work::Length;
+use crate::base::limits::STRANGER_BODY_BYTES_MAX;
+use crate::db::{Acted, Error, ErrorKind, Folder, Session};
+use crate::wire::{Account, Listed, Named};
 
 /// Answers `/api/action`.
 pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answered, Refusal> {
@@ -17,6 +25,7 @@ pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answ
         Acted::Account(account) => answer(auth, &Account::from(account)),
         Acted::Database(database) => answer(auth, &Listed::from(database)),
         Acted::Accounts(accounts) => answer(auth, &all::<_, Account>(accounts)),
+        Acted::User(added) => answer(auth, &Named::from(added)),
     }
 }
 
@@ -29,6 +38,33 @@ pub(super) fn accounts(
     nothing(text)?;
     let accounts = folder.accounts(session).map_err(Refusal::Db)?;
     answer(session.auth().raw(), &all::<_, Account>(accounts))
+}
+
+/// Whether `/api/accounts` is asked with a password, by who sends nothing else.
+pub(super) fn is_by_password(door: &Door, request: &Request) -> bool {
+    // In open mode who sends no token may be root, and needs no password.
+    *request.method() == Method::POST
+        && door.mode == Mode::Closed
+        && credential(request.headers()) == Credential::None
+        && request.extensions().get::<Arc<Certificate>>().is_none()
+}
+
+/// Answers `/api/accounts` for who signs in by it. That is a stranger until then, and so is the body's bound.
+pub(super) async fn by_password(door: &Arc<Door>, request: Request) -> Result<Answered, Refused> {
+    let (parts, body) = request.into_parts();
+    if !is_json(&parts.headers) {
+        return Err(Refusal::WrongContentType.into());
+    }
+    let source = source(&parts.extensions);
+    let bytes = read(&parts.headers, body, STRANGER_BODY_BYTES_MAX).await?;
+    let folder = door.folder.clone();
+    let answered = door.work.run(Length::Long, move || {
+        let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
+        let told = folder.accounts_by_password(&text, source);
+        let (auth, accounts) = told.map_err(Refusal::Db)?;
+        answer(auth.raw(), &all::<_, Account>(accounts))
+    });
+    Ok(answered.await??)
 }
 
 /// Answers `/api/dbs`.

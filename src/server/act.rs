@@ -128,7 +128,7 @@ pub(super) async fn on_own(door: Arc<Door>, action: Action, request: Request) ->
 
 /// Answers `/api/ACTION`, which is asked of `solon/master`.
 pub(super) async fn on_master(door: Arc<Door>, action: Action, request: Request) -> Response {
-    let master = Some(accounts::MASTER.to_owned());
+    let master = Some(Folder::MASTER.to_owned());
     respond(&door, Family::Api, Some(action), master, request).await
 }
 
@@ -182,6 +182,9 @@ async fn respond(
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
         Some(Action::People(action)) if action.needs_no_session(door, &request) => {
             people::answer(door, action, database.clone(), request).await
+        }
+        Some(Action::Accounts) if accounts::is_by_password(door, &request) => {
+            accounts::by_password(door, request).await
         }
         Some(action) => answer(door, action, database.clone(), request, started).await,
         None => Err(Refusal::UnknownRoute.into()),

@@ -21,9 +21,6 @@ use crate::base::limits::STRANGER_BODY_BYTES_MAX;
 use crate::db::{Folder, Session};
 use crate::wire::{Banner, Named, Person, ResetToken, SignedIn};
 
-/// The database that is signed in to where none is named, under `/api/signin`.
-const MASTER: &str = "solon/master";
-
 /// What is asked about those who sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PeopleAction {
@@ -83,7 +80,7 @@ impl PeopleAction {
     /// The database that is meant where none is named.
     fn default(self) -> &'static str {
         if self == Self::MasterSignIn {
-            MASTER
+            Folder::MASTER
         } else {
             Folder::DEFAULT
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use solon::base::limits::DATABASE_NAME_BYTES_MAX;
-use solon::db::{Acted, ErrorKind};
+use solon::db::{Acted, ErrorKind, EventKind, EventStatus, LogQuery, Source};
 
 use crate::support::data::{Data, MASTER, refused};
 
@@ -227,9 +227,9 @@ fn each_is_told_of_what_is_theirs_and_root_of_all() {
     assert_eq!(accounts("root"), ["acme", "zeta"]);
     // A rule of master shows more, and gives no right to act.
     let rule = json!([{"_id": "_role$auditor", "id": "auditor", "rules": [
-        {"_id": "_rule", "id": "auditor/db", "collection": "database", "predicates": ["name"],
+        {"_id": "_rule", "id": "auditor/db", "collection": "database", "predicates": ["database/name"],
          "fns": [["_fn/name", "true"]], "ops": ["all"]},
-        {"_id": "_rule", "id": "auditor/account", "collection": "account", "predicates": ["name"],
+        {"_id": "_rule", "id": "auditor/account", "collection": "account", "predicates": ["account/name"],
          "fns": [["_fn/name", "true"]], "ops": ["all"]}]},
         {"_id": ["_auth/id", "eve"], "roles": ["_role$auditor"]}]);
     data.master().transact(&rule.to_string()).unwrap();
@@ -565,4 +565,111 @@ fn the_doors_answer_in_their_shapes() {
     served
         .send("GET", "/api/dbs", &[], b"")
         .problem(401, "http/no-token");
+}
+
+#[test]
+fn an_owner_makes_users_in_the_account_s_databases() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    data.on("zoe", "new-db", "zeta/a").unwrap();
+    let new = |db: Option<&str>, name: &str| {
+        let mut user =
+            json!({"username": name, "password": "correct horse battery", "roles": ["root"]});
+        if let Some(db) = db {
+            user["db"] = json!(db);
+        }
+        json!(["new-user", user])
+    };
+    assert!(matches!(
+        data.act("ann", &new(Some("acme/a"), "bob")),
+        Ok(Acted::User(_))
+    ));
+    let query = json!({"select": ["username"], "from": "_user"}).to_string();
+    let ask = |name: &str| {
+        let database = data.folder().database_named(name).unwrap();
+        database.root().query(&query).unwrap().body
+    };
+    assert!(ask("acme/a").contains("bob"));
+    assert!(!ask(MASTER).contains("bob"));
+    let error = refused(
+        data.act("ann", &new(Some("acme/a"), "bob")),
+        ErrorKind::Conflict,
+        "db/unique",
+    );
+    assert!(error.at().is_none_or(|at| at.starts_with("/1")), "{error}");
+    for db in [
+        "zeta/a",
+        "zeta/none",
+        "local/default",
+        "acme/none",
+        "../acme/a",
+    ] {
+        refused(
+            data.act("ann", &new(Some(db), "eve")),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    // In master itself the rules of master say who may.
+    for db in [None, Some(MASTER), Some("solon.master")] {
+        let error = data.act("ann", &new(db, "bob")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    }
+    assert!(matches!(
+        data.act("root", &new(None, "bob")),
+        Ok(Acted::User(_))
+    ));
+    assert!(ask(MASTER).contains("bob"));
+    // And a user of master proves by a password whose accounts are asked for.
+    let asked = |body: Value| {
+        let told = data
+            .folder()
+            .accounts_by_password(&body.to_string(), Source::default());
+        told.map(|(_, accounts)| accounts.into_iter().map(|it| it.name).collect::<Vec<_>>())
+    };
+    let right = json!({"user": "bob", "password": "correct horse battery"});
+    assert_eq!(asked(right).unwrap(), ["acme", "zeta"]);
+    refused(
+        asked(json!({"user": "bob", "password": "wrong"})),
+        ErrorKind::Unauthenticated,
+        "db/invalid-password",
+    );
+    let other = json!({"user": "bob", "password": "correct horse battery", "db": "acme/a"});
+    assert_eq!(asked(other).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn the_trail_of_master_has_what_owners_did() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    data.mint("ann", &json!({"root": true, "db": "acme/a"}))
+        .unwrap();
+    data.on("ann", "delete-db", "acme/a").unwrap();
+    data.on("ann", "restore-db", "acme/a").unwrap();
+    // What is refused is not told as done.
+    data.on("eve", "delete-db", "acme/a").unwrap_err();
+    data.mint("eve", &json!({"root": true, "db": "acme/a"}))
+        .unwrap_err();
+    let ann = data.session("ann").auth().raw();
+    let told = data.master().logs(&LogQuery::default()).unwrap();
+    let of_ann: Vec<EventKind> = told
+        .iter()
+        .rev()
+        .filter(|it| {
+            it.event.status == EventStatus::Ok && it.event.event != EventKind::PolicyChanged
+        })
+        .map(|it| {
+            assert_eq!(it.event.auth, Some(ann));
+            it.event.event
+        })
+        .collect();
+    assert_eq!(
+        of_ann,
+        [
+            EventKind::DatabaseMade,
+            EventKind::Minted,
+            EventKind::DatabaseDeleted,
+            EventKind::DatabaseRestored,
+        ]
+    );
 }

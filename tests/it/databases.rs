@@ -631,3 +631,49 @@ fn any_database_is_verified_exported_and_imported_by_its_name() {
         );
     }
 }
+
+#[cfg(feature = "cli")]
+#[test]
+fn every_command_takes_any_database_of_the_folder() {
+    let mut data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    drop(data.folder.take());
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_solon"));
+        command.args(arguments).arg("--data").arg(data.dir.path());
+        command.env_clear().output().unwrap()
+    };
+    let items = data.path("items.jsonl");
+    fs::write(
+        &items,
+        r#"{"_id": "_collection", "name": "mark", "doc": "imported"}"#,
+    )
+    .unwrap();
+    let file = items.to_str().unwrap();
+    assert_eq!(
+        run(&["import", file, "--db", "acme.a"]).status.code(),
+        Some(0)
+    );
+    let out = run(&["export", "--db", "acme/a"]);
+    assert!(String::from_utf8(out.stdout).unwrap().contains("imported"));
+    let out = run(&["export", "--db", "local/default"]);
+    assert!(!String::from_utf8(out.stdout).unwrap().contains("imported"));
+    for db in ["acme/a", MASTER, "local.default"] {
+        assert_eq!(run(&["verify", "--db", db]).status.code(), Some(0), "{db}");
+        let out = run(&["token", "root", "--db", db]);
+        let token = String::from_utf8(out.stdout).unwrap();
+        assert_eq!(token.lines().count(), 1, "{db}");
+    }
+    for db in ["acme/none", "../acme/a", "acme/a.redb", "solon/a"] {
+        for arguments in [
+            &["import", file][..],
+            &["export"],
+            &["verify"],
+            &["token", "root"],
+        ] {
+            let out = run(&[arguments, &["--db", db]].concat());
+            assert_eq!(out.status.code(), Some(5), "{arguments:?} {db}");
+            assert!(out.stdout.is_empty());
+        }
+    }
+}
