@@ -308,7 +308,7 @@ impl Request {
 }
 
 /// How far ahead a `validAfter` may be that a mint waits for: it is ahead where all tokens of an auth were ended twice
-/// within a second.
+/// within a second. Rounded up, it is still nearer than what a verifier takes.
 const AHEAD_MS: i64 = 2_000;
 
 /// A mint within the second of `validAfter` takes that as its issue.

@@ -21,8 +21,9 @@ const SECOND_MAX: i64 = i64::MAX / 1_000;
 
 /// The milliseconds by which an `iat` may be ahead, exclusive.
 ///
-/// A `validAfter` is rounded up to the second, and a mint within that second takes it as its `iat`.
-const AHEAD_MS: i64 = 1_000;
+/// A `validAfter` is rounded up to the second, and a mint within that second takes it as its `iat`; where all tokens of
+/// an auth were ended again within that second, it is a second or two later.
+const AHEAD_MS: i64 = 3_000;
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
