@@ -177,6 +177,10 @@ pub const TRANSACTION_SECONDS_MAX: u64 = 15;
 /// The life of a root token, seconds: a root token that leaks is dead within the hour.
 pub const ROOT_TOKEN_SECONDS_MAX: u64 = 3_599;
 
+/// How far ahead the issue of a token may be, milliseconds. A `validAfter` is rounded up to the second, and so is a
+/// second one within that second; a mint takes the later as its issue, and is good at once.
+pub const ISSUED_AHEAD_MS_MAX: i64 = 2_000;
+
 /// A token without a record may live this long, seconds; a longer one gets a record it dies with.
 pub const UNRECORDED_TOKEN_SECONDS_MAX: u64 = 86_400;
 

@@ -1,0 +1,83 @@
+//! Whoever signs in, and whoever would like to be somebody else: rights that are not had sideways.
+
+use std::time::Duration;
+
+use serde_json::json;
+use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
+
+use crate::support::People;
+
+fn sign_in(people: &People, user: &str) -> Result<SignedIn, solon::Error> {
+    let request = SignIn {
+        user: user.into(),
+        password: "open sesame",
+        expire_seconds: None,
+        database: "local/default",
+    };
+    people.folder.sign_in(&request, Source::default())
+}
+
+#[test]
+fn a_password_that_is_set_ends_the_tokens_of_that_very_second_too() {
+    let people = People::new();
+    let ann = people.user("ann", Some("open sesame"));
+    for _ in 0..2 {
+        let minted = people.folder.token_for("ann", 60).unwrap();
+        let signed = sign_in(&people, "ann").unwrap();
+        people.folder.session(&minted, None).unwrap();
+        people
+            .folder
+            .database()
+            .set_password(ann, "open sesame", OldTokens::End)
+            .unwrap();
+        for token in [&minted, &signed.token] {
+            let error = people.folder.session(token, None).unwrap_err();
+            assert_eq!(error.code(), "db/invalid-token");
+        }
+        let refreshed = people
+            .folder
+            .refresh(&signed.refresh_token, Source::default());
+        assert_eq!(refreshed.unwrap_err().code(), "db/invalid-token");
+    }
+    let signed = sign_in(&people, "ann").unwrap();
+    people.folder.session(&signed.token, None).unwrap();
+}
+
+#[test]
+fn tokens_that_are_ended_often_within_a_second_can_be_had_again_within_two() {
+    let people = People::new();
+    let ann = people.user("ann", Some("open sesame"));
+    let mut ended = Vec::new();
+    for _ in 0..2 {
+        let signed = sign_in(&people, "ann").unwrap();
+        let session = people.folder.session(&signed.token, None).unwrap();
+        session.revoke(r#"{"all": true}"#).unwrap();
+        ended.push(signed);
+    }
+    let root = people.folder.root_session(None).unwrap();
+    for _ in 0..20 {
+        root.revoke(&json!({"all": true, "auth": ann.raw()}).to_string())
+            .unwrap();
+    }
+    // Nothing is handed out that would be dead for good.
+    let error = sign_in(&people, "ann").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Unavailable, "db/busy")
+    );
+    let wait = error.retry_after_seconds().unwrap();
+    assert!((1..=3).contains(&wait), "{wait}");
+    assert!(people.folder.token_for("ann", 60).is_err());
+    people.clock.advance(Duration::from_secs(1));
+    let signed = sign_in(&people, "ann").unwrap();
+    people.folder.session(&signed.token, None).unwrap();
+    for old in ended {
+        assert!(people.folder.session(&old.token, None).is_err());
+        assert!(
+            people
+                .folder
+                .refresh(&old.refresh_token, Source::default())
+                .is_err()
+        );
+    }
+}
