@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
 
-use crate::support::People;
+use crate::support::data::{Data, refused};
+use crate::support::{People, default_rule};
 
 fn sign_in(people: &People, user: &str) -> Result<SignedIn, solon::Error> {
     let request = SignIn {
@@ -80,4 +81,55 @@ fn tokens_that_are_ended_often_within_a_second_can_be_had_again_within_two() {
                 .is_err()
         );
     }
+}
+
+/// What a bearer owns counts as what it may do: whoever can act as an owner has root of its databases.
+#[test]
+fn nobody_comes_to_own_an_account_by_a_right_over_people() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/sales").unwrap();
+    let master = data.master();
+    let help = json!([
+        {"_id": "_role$help", "id": "help", "rules": [
+            default_rule("help/auth", "_auth", "true", &["query", "transact", "token"]),
+            default_rule("help/user", "_user", "true", &["query", "transact"]),
+            default_rule("help/role", "_role", "true", &["query"]),
+        ]},
+        {"_id": ["_auth/id", "eve"], "roles": ["_role$help"]},
+        {"_id": "_auth$dan", "id": "dan", "type": "password", "roles": [["_role/id", "owner"]]},
+        {"_id": "_user", "username": "dan", "auth": ["_auth$dan"]},
+    ]);
+    master.transact(&help.to_string()).unwrap();
+    let can_be = |whom: &str| {
+        let eve = data.session("eve");
+        let password = json!({"auth": ["_auth/id", whom], "password": "open sesame"});
+        let reset = json!({"user": whom});
+        let authority = json!([{"_id": ["_auth/id", whom], "authority": [["_auth/id", "eve"]]}]);
+        let another = json!([
+            {"_id": "_auth$it", "id": format!("{whom}-2"), "roles": [["_role/id", "owner"]]},
+            {"_id": ["_user/username", whom], "auth": ["_auth$it"]},
+        ]);
+        [
+            eve.set_password(&password.to_string()).map(drop),
+            eve.reset_token(&reset.to_string()).map(drop),
+            eve.transact(&authority.to_string()).map(drop),
+            eve.transact(&another.to_string()).map(drop),
+        ]
+    };
+    // Who owns nothing is what `eve` is.
+    for done in can_be("dan") {
+        done.unwrap();
+    }
+    master
+        .transact(r#"[{"_id": ["_auth/id", "ann"], "type": "password"}]"#)
+        .unwrap();
+    for done in can_be("ann") {
+        refused(done, ErrorKind::Denied, "db/write-permission");
+    }
+    // An owner of the same account may.
+    let owned = json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", "eve"]]}]);
+    master.transact(&owned.to_string()).unwrap();
+    let eve = data.session("eve");
+    let password = json!({"auth": ["_auth/id", "ann"], "password": "open sesame"});
+    eve.set_password(&password.to_string()).unwrap();
 }
