@@ -102,6 +102,10 @@ impl Author {
         match self {
             Self::Signer(signed) => {
                 signed.admit(facts, policy)?;
+                standing(signed.auth(), facts)?;
+                if let Some(authority) = signed.authority() {
+                    standing(authority, facts)?;
+                }
                 Ok(None)
             }
             Self::Auth(auth) => {
