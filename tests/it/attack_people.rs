@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use solon::base::limits::SOURCE_FAILURES_MAX;
 use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
 
 use crate::support::data::{Data, refused};
@@ -132,4 +133,40 @@ fn nobody_comes_to_own_an_account_by_a_right_over_people() {
     let eve = data.session("eve");
     let password = json!({"auth": ["_auth/id", "ann"], "password": "open sesame"});
     eve.set_password(&password.to_string()).unwrap();
+}
+
+#[test]
+fn one_password_tried_on_every_name_is_tried_slowly() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let source = |address: &str| Source::from(address.parse::<std::net::IpAddr>().unwrap());
+    let (here, there) = (source("2001:db8::1"), source("2001:db8::2"));
+    let try_one = |user: &str, password: &str, source: Source| {
+        let request = SignIn {
+            user: user.into(),
+            password,
+            expire_seconds: None,
+            database: "local/default",
+        };
+        people.folder.sign_in(&request, source)
+    };
+    try_one("ann", "open sesame", here).unwrap();
+    for number in 0..SOURCE_FAILURES_MAX {
+        let error = try_one(&format!("user {number}"), "open sesame", here).unwrap_err();
+        assert_eq!(error.code(), "db/invalid-password");
+    }
+    let (checks, rows) = (people.folder.password_checks(), people.trail().len());
+    // The network is the source, and nothing is looked at or written any more.
+    let error = try_one("one more", "open sesame", there).unwrap_err();
+    assert_eq!(
+        (error.code(), error.retry_after_seconds()),
+        ("db/locked-out", Some(1))
+    );
+    assert_eq!(people.folder.password_checks(), checks);
+    assert_eq!(people.trail().len(), rows);
+    try_one("ann", "open sesame", there).unwrap();
+    try_one("ann", "open sesame", source("10.0.0.1")).unwrap();
+    people.clock.advance(Duration::from_secs(1));
+    let error = try_one("one more", "open sesame", there).unwrap_err();
+    assert_eq!(error.code(), "db/invalid-password");
 }
