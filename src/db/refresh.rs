@@ -30,7 +30,7 @@ use crate::base::limits::{REFRESH_GRACE_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TOK
 use crate::model::system::predicate;
 use crate::model::{Facts, Incarnation, SubjectId, Value};
 use crate::policy::Policy;
-use crate::token::RefreshToken;
+use crate::token::{self, RefreshToken};
 
 /// What a refresh token that these keys made is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Folder {
         if refresh_token.len() > TOKEN_BYTES_MAX {
             return Err(dead());
         }
-        let token = keys.read_refresh_token(refresh_token).map_err(|_| dead())?;
+        let token = keys.read_refresh_token(refresh_token).map_err(unread)?;
         let incarnation = token.incarnation();
         let Opened { name, database } = self.of_family(incarnation)?;
         let next = token.generation().checked_add(1).ok_or_else(dead)?;
@@ -109,7 +109,7 @@ impl Folder {
         fields.end()?;
         if let Some(named) = database {
             let read = self.tokens().keys().read_refresh_token(&token);
-            let incarnation = read.map_err(|_| dead())?.incarnation();
+            let incarnation = read.map_err(unread)?.incarnation();
             if *self.of_family(incarnation)?.name != canonical(named) {
                 return Err(dead());
             }
@@ -124,6 +124,15 @@ impl Folder {
                 ErrorKind::NotFound => dead(),
                 _ => error,
             })
+    }
+}
+
+/// What is told of a token that the keys do not read. Where there is no key to read it by, that is no reason to sign in
+/// again.
+fn unread(error: token::Error) -> Error {
+    match error {
+        token::Error::NoRefreshKey => error.into(),
+        _ => dead(),
     }
 }
 

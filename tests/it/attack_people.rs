@@ -170,3 +170,32 @@ fn one_password_tried_on_every_name_is_tried_slowly() {
     let error = try_one("one more", "open sesame", there).unwrap_err();
     assert_eq!(error.code(), "db/invalid-password");
 }
+
+#[test]
+fn a_refresh_key_that_cannot_be_read_ends_no_sign_in() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let signed = sign_in(&people, "ann").unwrap();
+    let (there, away) = (people.path("keys/refresh.key"), people.path("away"));
+    std::fs::rename(&there, &away).unwrap();
+    people.clock.advance(Duration::from_secs(2));
+    let body = json!({"refresh_token": signed.refresh_token}).to_string();
+    let refresh = |database| {
+        people
+            .folder
+            .refresh_request(&body, database, Source::default())
+    };
+    for database in [None, Some("local/default")] {
+        assert_eq!(
+            refresh(database).unwrap_err().kind(),
+            ErrorKind::Unavailable
+        );
+    }
+    assert_eq!(
+        sign_in(&people, "ann").unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    std::fs::rename(&away, &there).unwrap();
+    people.clock.advance(Duration::from_secs(2));
+    refresh(Some("local/default")).unwrap();
+}
