@@ -21,7 +21,7 @@ const CHEAP: PasswordCost = PasswordCost {
 pub struct People {
     pub folder: Folder,
     pub clock: Arc<ManualClock>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl People {
@@ -32,8 +32,13 @@ impl People {
         Self {
             folder,
             clock,
-            _dir: dir,
+            dir: dir,
         }
+    }
+
+    /// A file of the folder.
+    pub fn path(&self, path: &str) -> std::path::PathBuf {
+        self.dir.path().join(path)
     }
 
     /// Makes a transaction as root that must be accepted.
