@@ -314,6 +314,7 @@ fn only_a_token_of_master_is_asked_with() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn an_owner_mints_in_the_account_s_databases_as_root() {
     let data = Data::with_accounts();
     data.on("ann", "new-db", "acme/a").unwrap();
@@ -456,6 +457,7 @@ fn an_owner_who_is_none_any_more_is_refused_on_the_next_request() {
 
 #[cfg(feature = "server")]
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn the_doors_answer_in_their_shapes() {
     use solon::server::Mode;
 
