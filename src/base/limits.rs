@@ -344,6 +344,27 @@ pub const COMMAND_DEPENDENCIES_MAX: usize = 64;
 /// How far ahead the end of a command of root may be, seconds: as long as a root token lives.
 pub const ROOT_COMMAND_SECONDS_MAX: u64 = ROOT_TOKEN_SECONDS_MAX;
 
+/// How long a device waits for somebody to sign in for it, seconds (RFC 8628 says ten minutes is enough).
+pub const DEVICE_SECONDS_MAX: u64 = 600;
+
+/// How often a device may ask whether somebody did, seconds; RFC 8628's own default.
+pub const DEVICE_INTERVAL_SECONDS: u64 = 5;
+
+/// Devices that wait at one time. With codes out of 20^8, one in 25 million guesses then hits.
+pub const DEVICES_MAX: usize = 1_000;
+
+/// Devices that wait at one time and asked from one address, so that one address does not take all the places.
+pub const DEVICES_OF_SOURCE_MAX: usize = 20;
+
+/// User codes that name no device and may be tried from one address within [`DEVICE_SECONDS_MAX`].
+pub const DEVICE_GUESSES_OF_SOURCE_MAX: u32 = 10;
+
+/// User codes that name no device and may be tried in all within [`DEVICE_SECONDS_MAX`].
+pub const DEVICE_GUESSES_MAX: u32 = 1_000;
+
+/// A form that signs a user in, bytes: the longest password, percent-encoded, and room for the rest.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+
 /// A request id that a client chose, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 

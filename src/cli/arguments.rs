@@ -8,11 +8,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::device::AuthTokenArguments;
 use super::inspect::InspectArguments;
+use super::instant::instant;
 use super::login::{LoginArguments, LogoutArguments};
 use super::remote_arguments::CallerArguments;
 use super::seconds::seconds;
 use super::tokens::{CreateArguments, ListArguments, RevokeArguments};
 use super::user::UserCommand;
+use crate::base::limits::LOG_ROWS_DEFAULT;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -59,6 +61,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Show the audit trail of a database that no process has open, or take its oldest rows away
+    Logs(LogsArguments),
     /// Read a whole database that no process has open, and check every byte of its log and its tables
     Verify(VerifyArguments),
 }
@@ -232,6 +236,73 @@ pub(super) struct ImportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct LogsArguments {
+    #[command(flatten)]
+    pub(super) shown: ShownLogsArguments,
+    #[command(subcommand)]
+    pub(super) command: Option<LogsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LogsCommand {
+    /// Take the rows away that are older than an instant; the trail tells how many they were
+    Prune(PruneArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShownLogsArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// The database
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    #[command(flatten)]
+    pub(super) asked: LogsQueryArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which rows are shown.
+#[derive(Debug, Args)]
+pub(super) struct LogsQueryArguments {
+    /// How many rows, the newest first
+    #[arg(long, value_name = "ROWS", default_value_t = LOG_ROWS_DEFAULT)]
+    pub(super) limit: usize,
+    /// Only rows before this one: the id of a row, or an instant such as `2026-11-25T03:00:00Z`
+    #[arg(long, value_name = "PLACE")]
+    pub(super) before: Option<String>,
+    /// Only rows after this one, or of this instant and later
+    #[arg(long, value_name = "PLACE")]
+    pub(super) after: Option<String>,
+    /// Only what was done, or only what was refused
+    #[arg(long, value_name = "STATUS")]
+    pub(super) status: Option<LogStatus>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogStatus {
+    Ok,
+    Error,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PruneArguments {
+    #[command(flatten)]
+    pub(super) folder: FolderArguments,
+    /// The database
+    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
+    pub(super) db: String,
+    /// The instant, such as `2026-11-25T03:00:00Z`
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(super) before: i64,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct VerifyArguments {
     #[command(flatten)]
     pub(super) folder: FolderArguments,
@@ -302,7 +373,8 @@ pub(super) struct RotateKeysArguments {
 #[derive(Debug, Args)]
 pub(super) struct RevokeKeyArguments {
     /// The id of the key, or `refresh` for the one that makes refresh tokens
-    #[arg(value_name = "KID")]
+    // One in 64 ids begins with a hyphen.
+    #[arg(value_name = "KID", allow_hyphen_values = true)]
     pub(super) key: String,
     #[command(flatten)]
     pub(super) folder: FolderArguments,
@@ -330,12 +402,33 @@ pub(super) enum LogFormat {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     use super::*;
 
     #[test]
     fn the_arguments_do_not_contradict_each_other() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_id_of_a_key_may_begin_with_a_hyphen() {
+        for id in ["-Qx7", "--CQx7", "refresh"] {
+            for line in [
+                vec!["solon", "keys", "revoke", id, "--json", "--data", "d"],
+                vec!["solon", "keys", "revoke", "--json", "--data", "d", id],
+            ] {
+                let parsed = Arguments::try_parse_from(&line).unwrap();
+                let Command::Keys {
+                    command: KeysCommand::Revoke(arguments),
+                } = parsed.command
+                else {
+                    panic!("{line:?}");
+                };
+                assert_eq!(arguments.key, id);
+                assert!(arguments.json);
+                assert_eq!(arguments.folder.data, PathBuf::from("d"));
+            }
+        }
     }
 }

@@ -87,6 +87,15 @@ enum Credential {
     },
 }
 
+/// Why an access token is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It is about to end.
+    Due,
+    /// The server did not take it.
+    NotTaken,
+}
+
 impl Caller {
     /// The bearer that the arguments name.
     pub(super) fn of(arguments: &CallerArguments) -> Result<Self, Error> {
@@ -137,12 +146,10 @@ impl Caller {
     /// Posts to a door of the token's database, and gives the answer back.
     pub(super) fn post(&mut self, action: &str, body: &Value) -> Result<Value, Error> {
         let path = format!("/api/db/{action}");
-        if self.is_due() {
-            self.renew()?;
-        }
+        self.freshen()?;
         match self.remote.post(&path, self.access(), body) {
             Err(why) if why.is_unauthenticated() && self.refresh_token().is_some() => {
-                self.renew()?;
+                self.renew(Why::NotTaken)?;
                 self.remote.post(&path, self.access(), body)
             }
             answered => answered,
@@ -158,15 +165,16 @@ impl Caller {
         }
     }
 
-    fn is_due(&self) -> bool {
+    /// Renews an access token that is about to end.
+    pub(super) fn freshen(&mut self) -> Result<(), Error> {
         match &self.credential {
-            Credential::File { tokens, .. } => is_due(tokens, &self.clock),
-            Credential::None | Credential::Token(_) => false,
+            Credential::File { tokens, .. } if is_due(tokens, &self.clock) => self.renew(Why::Due),
+            Credential::File { .. } | Credential::None | Credential::Token(_) => Ok(()),
         }
     }
 
     /// Gets new tokens for those that were found in the file, unless another command did so meanwhile.
-    fn renew(&mut self) -> Result<(), Error> {
+    fn renew(&mut self, why: Why) -> Result<(), Error> {
         let Credential::File { file, tokens } = &mut self.credential else {
             return Ok(());
         };
@@ -177,8 +185,12 @@ impl Caller {
             // Another sign-in took the file, at a server that was not asked for.
             return Err(signed_out());
         }
-        let is_new = found.access.expose() != tokens.access.expose();
-        if is_new && !is_due(&found, &self.clock) {
+        // Two access tokens of one sign-in that were made in one second are the same text.
+        let may_be_taken = match why {
+            Why::Due => true,
+            Why::NotTaken => found.access.expose() != tokens.access.expose(),
+        };
+        if may_be_taken && !is_due(&found, &self.clock) {
             *tokens = found;
             return Ok(());
         }

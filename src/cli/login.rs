@@ -207,7 +207,7 @@ pub(super) fn logout(arguments: &LogoutArguments) -> Result<(), Error> {
 
 fn end(caller: &mut Caller) -> Result<Value, Error> {
     // Renewed first, so that the token that is revoked is the one that stands.
-    caller.post("whoami", &json!({}))?;
+    caller.freshen()?;
     let token = caller.refresh_token().or(caller.access()).cloned();
     let Some(token) = token else {
         return Ok(Value::Null);

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use super::arguments::{Arguments, Command, KeysCommand, TokenCommand};
+use super::arguments::{Arguments, Command, KeysCommand, LogsCommand, TokenCommand};
 use super::exit::Exit;
 use super::{
-    device, export, import, inspect, keys, login, serve, signing_keys, token, tokens, user, verify,
+    device, export, import, inspect, keys, login, logs, serve, signing_keys, token, tokens, user,
+    verify,
 };
 
 /// Runs the command that the arguments name.
@@ -60,6 +61,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys {
             command: KeysCommand::Revoke(arguments),
         } => signing_keys::revoke(&arguments),
+        Command::Logs(arguments) => match arguments.command {
+            None => logs::logs(&arguments.shown),
+            Some(LogsCommand::Prune(arguments)) => logs::prune(&arguments),
+        },
         Command::Verify(arguments) => verify::verify(&arguments),
     };
     match done {

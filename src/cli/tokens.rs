@@ -17,7 +17,7 @@ use super::shown::{Form, cell, facts, rows, show};
 #[derive(Debug, Args)]
 pub(super) struct CreateArguments {
     /// What the token is called; an API token must be called something
-    #[arg(long, value_name = "NAME", required_if_eq("kind", "api"))]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The auth that bears it: a subject's id, or an `_auth/id`; one's own if it is left out
     #[arg(long, value_name = "AUTH")]
@@ -109,6 +109,11 @@ pub(super) fn create(arguments: &CreateArguments) -> Result<(), Error> {
         caller: caller_arguments,
     } = arguments;
     let name = match (kind, name) {
+        (Kind::Api, None) => {
+            return Err(Error::Arguments(
+                "an API token must be called something: `--name`",
+            ));
+        }
         (Kind::Api, name) => name.as_deref(),
         (Kind::Access, None) => None,
         (Kind::Access, Some(_)) => {

@@ -90,13 +90,12 @@ impl Fields {
             Json::Int(seconds) => u64::try_from(seconds).ok(),
             _ => None,
         };
-        match seconds.filter(|it| (1..=TOKEN_SECONDS_MAX).contains(it)) {
-            Some(seconds) => Ok(Some(seconds)),
-            None => {
-                let why = format!("`{key}` is a whole number from 1 to {TOKEN_SECONDS_MAX}");
-                Err(invalid(&place(key), why))
-            }
+        let seconds = seconds.filter(|it| (1..=TOKEN_SECONDS_MAX).contains(it));
+        if seconds.is_none() {
+            let why = format!("`{key}` is a whole number from 1 to {TOKEN_SECONDS_MAX}");
+            return Err(invalid(&place(key), why));
         }
+        Ok(seconds)
     }
 
     /// Ends the reading.

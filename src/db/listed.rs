@@ -165,7 +165,7 @@ impl Request {
             )?),
         };
         let mut listed = Vec::new();
-        for s in self.subjects(of, after, &sight)? {
+        for s in self.subjects(of, after, asker, &sight)? {
             listed.extend(asker.listed(s, &sight)?);
         }
         Ok(listed)
@@ -176,10 +176,16 @@ impl Request {
         &self,
         of: Option<SubjectId>,
         after: Option<SubjectId>,
+        asker: &Asker<'_>,
         sight: &View<'_>,
     ) -> Result<Vec<SubjectId>, Error> {
         if let Some(auth) = of {
-            let mut subjects = sight.subject_list(predicate::TOKEN_AUTH, ValueRef::Ref(auth))?;
+            let eyes: &dyn Facts = if auth == asker.bearer {
+                &asker.state.snapshot
+            } else {
+                sight
+            };
+            let mut subjects = eyes.subject_list(predicate::TOKEN_AUTH, ValueRef::Ref(auth))?;
             subjects.retain(|s| after.is_none_or(|after| *s < after));
             subjects.reverse();
             subjects.truncate(self.limit);
@@ -207,23 +213,29 @@ impl Request {
 
 impl Asker<'_> {
     fn listed(&self, s: SubjectId, sight: &View<'_>) -> Result<Option<ListedToken>, Error> {
-        let Some(record) = Record::of(s, sight)? else {
+        let snapshot = &self.state.snapshot;
+        let own = Value::Ref(self.bearer);
+        let is_own = snapshot
+            .value_list(s, predicate::TOKEN_AUTH)?
+            .contains(&own);
+        let is_root = || -> Result<bool, Error> {
+            let policy = &self.state.policy;
+            let reads = policy.permissions(self.bearer, &Op::query(), snapshot)?;
+            Ok(reads.is_root())
+        };
+        // Its own are shown to a bearer that does not see its own auth, too.
+        let (eyes, whole): (&dyn Facts, _) = if is_own || is_root()? {
+            (snapshot, Whole::Yes)
+        } else {
+            (sight, Whole::No)
+        };
+        let Some(record) = Record::of(s, eyes)? else {
             return Ok(None);
         };
         let Some(id) = &record.id else {
             return Ok(None);
         };
-        let snapshot = &self.state.snapshot;
-        let is_root = self
-            .state
-            .policy
-            .permissions(self.bearer, &Op::query(), snapshot)?
-            .is_root();
-        let state = if is_root || record.auth == Some(self.bearer) {
-            state_of(&record, snapshot, Whole::Yes, self.now_ms)?
-        } else {
-            state_of(&record, sight, Whole::No, self.now_ms)?
-        };
+        let state = state_of(&record, eyes, whole, self.now_ms)?;
         let last = self.uses.last(id, snapshot)?;
         Ok(Some(ListedToken {
             id: id.to_string(),

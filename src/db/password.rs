@@ -298,16 +298,12 @@ fn proven(
     let begun = people.begin(tried, source)?;
     let Compared { proven, user } = compare(&turn)?;
     drop(turn);
-    match proven {
-        Some(proven) => {
-            begun.succeeded();
-            Ok(proven)
-        }
-        None => {
-            let failed: Failed = begun.failed();
-            Err(refused(database, failed, user, source))
-        }
-    }
+    let Some(proven) = proven else {
+        let failed: Failed = begun.failed();
+        return Err(refused(database, failed, user, source));
+    };
+    begun.succeeded();
+    Ok(proven)
 }
 
 /// The state of the writer's turn, and who asks.

@@ -17,7 +17,7 @@ use super::uses::Use;
 use super::view::View;
 use super::who::WhoAmI;
 use crate::base::Budget;
-use crate::model::SubjectId;
+use crate::model::{Incarnation, SubjectId};
 use crate::policy::Op;
 use crate::query::Json;
 use crate::token::{ApiToken, CommandKey, Expected, Grant, TokenId, Verifier};
@@ -76,6 +76,16 @@ impl Session {
 
     pub(super) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The database, `network/name`.
+    pub fn database_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which life of the database it is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.state.store.incarnation()
     }
 
     /// The database's name.

@@ -1,28 +1,16 @@
-//! The audit trail: reading it, taking its oldest rows away, and what is told of refusals.
+//! Rows of the audit trail as they are read out of a snapshot.
 //!
-//! 1. Who has the op `logs` at `_log` reads every row; every other auth that may do anything reads the rows that are
-//!    about itself. What is not to be read is not looked at either: rows about an auth are found by it. So no row of
-//!    others changes a byte of an answer, and none of them costs its reader anything.
+//! 1. What is not to be read is not looked at either: rows about an auth are found by it. So no row of others changes
+//!    a byte of an answer, and none of them costs its reader anything.
 //! 2. Rows are in the order of their instants, and one at an instant is found by halving.
-//! 3. Nothing is taken away by itself: what drops the oldest rows when there are many would let whoever makes many
-//!    hide what they did before. The operator prunes, and that is told.
 
 use std::ops::ControlFlow;
 
-use super::database::Database;
-use super::denials::Due;
 use super::error::{Error, ErrorKind, LimitKind};
-use super::event::{Event, EventKind, EventStatus};
-use super::folder::Folder;
-use super::session::Session;
-use super::source::Source;
-use super::state::{Author, budget};
+use super::event::Event;
 use super::trail_query::{LogPlace, LogQuery};
-use super::writer::{Told, Work};
-use crate::base::limits::{LOG_ROWS_PRUNED_MAX, LOG_ROWS_SCANNED_MAX};
+use crate::base::limits::LOG_ROWS_SCANNED_MAX;
 use crate::model::SubjectId;
-use crate::model::system::{ROOT_AUTH, collection};
-use crate::policy::{Allowed, Op};
 use crate::store::Snapshot;
 
 /// A row of the trail.
@@ -34,17 +22,12 @@ pub struct Logged {
     pub event: Event,
 }
 
-/// What came of pruning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pruned {
-    /// How many rows were taken away.
-    pub rows: u64,
-}
-
 /// Which rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sight {
+pub(super) enum Sight {
+    /// Every row.
     All,
+    /// Those that are about this auth.
     About(SubjectId),
 }
 
@@ -54,147 +37,22 @@ pub(super) fn is_denial(error: &Error) -> bool {
         && error.code() != "db/invalid-password"
 }
 
-impl Session {
-    /// Reads the audit trail: all of it with the op `logs`, else what is about the bearer.
-    ///
-    /// Shape: `{"limit"?, "before"?, "after"?, "status"?, "db"?}`; see [`LogQuery`]. Newest first.
-    ///
-    /// # Errors
-    /// `Denied` for an auth whose roles allow nothing; `Invalid` for a body that is no query; `Limit` if too many rows
-    /// have another status.
-    pub fn logs(&self, body: &str) -> Result<Vec<Logged>, Error> {
-        let database = self.database();
-        database.settle_denials();
-        let state = database.state();
-        let clock = database.clock();
-        let now_ms = clock.now_ms();
-        let (facts, policy) = (&state.snapshot, &state.policy);
-        self.author().admit(facts, policy, now_ms)?;
-        let logs = policy.permissions(self.auth(), &Op::logs(), facts)?;
-        if !logs.may_do_anything() {
-            return Err(Error::denied("no role of this auth allows anything"));
-        }
-        let query = LogQuery::parse(body, self.name())?;
-        let limit = budget(clock, logs.steps_max());
-        let target = SubjectId::new(collection::LOG, 0)
-            .ok_or_else(|| Error::internal("`_log` has no subject"))?;
-        let sight = match logs.judge_target(target, None, facts, now_ms, &limit)? {
-            Allowed::No => Sight::About(self.auth()),
-            Allowed::ByAll | Allowed::ByName => Sight::All,
-        };
-        read(facts, &query, sight)
-    }
-
-    /// Counts a refusal of this bearer in the trail, by its code.
-    pub fn tell_denied(&self, code: &'static str) {
-        self.database()
-            .tell_denied(Some(self.auth()), code, self.source());
-    }
-}
-
-impl Folder {
-    /// Reads the audit trail of a database as the operator, who has its files.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no such database; `Corrupt` or `Unavailable` if it cannot be read.
-    pub fn logs(&self, database: &str, query: &LogQuery) -> Result<Vec<Logged>, Error> {
-        self.opened(database)?.database.logs(query)
-    }
-
-    /// Takes the rows of the audit trail of a database away that are older than an instant, Unix milliseconds.
-    ///
-    /// # Errors
-    /// As [`Folder::logs`].
-    pub fn prune_logs(&self, database: &str, before_ms: i64) -> Result<Pruned, Error> {
-        self.opened(database)?.database.prune_logs(before_ms)
-    }
-
-    /// Counts a refusal of nobody that is known, by its code, in the trail of the default database: a stranger's word
-    /// for which database was meant is not taken.
-    pub fn tell_denied(&self, code: &'static str, source: Source) {
-        self.database().tell_denied(None, code, source);
-    }
-}
-
-impl Database {
-    /// Reads the audit trail with the eyes of root.
-    ///
-    /// # Errors
-    /// `Corrupt` or `Unavailable` if it cannot be read; `Limit` if too many rows have another status.
-    pub fn logs(&self, query: &LogQuery) -> Result<Vec<Logged>, Error> {
-        self.settle_denials();
-        read(&self.state().snapshot, query, Sight::All)
-    }
-
-    /// Takes the rows of the audit trail away that are older than an instant, Unix milliseconds, and has the trail
-    /// tell how many they were.
-    ///
-    /// # Errors
-    /// `Unavailable` if the disk does not answer: then some of them may be gone already, and that is told.
-    pub fn prune_logs(&self, before_ms: i64) -> Result<Pruned, Error> {
-        let state = self.state();
-        let Some(reach) = state.snapshot.trail_reach()? else {
-            return Ok(Pruned { rows: 0 });
-        };
-        let end = first_at(&state.snapshot, before_ms)?;
-        drop(state);
-        let mut from = reach.first;
-        while from < end {
-            let to = end.min(from.saturating_add(LOG_ROWS_PRUNED_MAX));
-            let mut event = Event::new(EventKind::TrailPruned, EventStatus::Ok, 0);
-            event.count = Some(to.saturating_sub(from));
-            let told = Told {
-                events: vec![event],
-                from: Some(to),
-            };
-            drop(self.ask(Author::Auth(ROOT_AUTH), Work::Tell(told))?);
-            from = to;
-        }
-        Ok(Pruned {
-            rows: end.saturating_sub(reach.first),
-        })
-    }
-
-    /// Counts a refusal in the trail. Nobody waits for its row.
-    pub(super) fn tell_denied(&self, auth: Option<SubjectId>, code: &'static str, source: Source) {
-        let now_ms = self.clock().now_ms();
-        let due = self.denials().count(auth, code, source, now_ms);
-        if due.is_empty() {
-            return;
-        }
-        let told = Told {
-            events: events_of(&due),
-            from: None,
-        };
-        if self.tell(told).is_err() {
-            self.denials().put_back(due, now_ms);
-        }
-    }
-
-    /// Writes what was counted in minutes that are over. Who reads the trail must see it, but a writer that has
-    /// stopped does not keep them from what is there.
-    fn settle_denials(&self) {
-        let now_ms = self.clock().now_ms();
-        let due = self.denials().due(now_ms);
-        if due.is_empty() {
-            return;
-        }
-        let told = Told {
-            events: events_of(&due),
-            from: None,
-        };
-        if self.ask(Author::Auth(ROOT_AUTH), Work::Tell(told)).is_err() {
-            self.denials().put_back(due, now_ms);
-        }
-    }
-}
-
-fn events_of(due: &Due) -> Vec<Event> {
-    due.iter().map(|(_, event)| event.clone()).collect()
-}
-
 /// Reads rows, newest first.
-fn read(snapshot: &Snapshot, query: &LogQuery, sight: Sight) -> Result<Vec<Logged>, Error> {
+pub(super) fn read(
+    snapshot: &Snapshot,
+    query: &LogQuery,
+    sight: Sight,
+) -> Result<Vec<Logged>, Error> {
+    read_among(snapshot, query, sight, LOG_ROWS_SCANNED_MAX)
+}
+
+/// The same, where no more than so many rows are looked at.
+fn read_among(
+    snapshot: &Snapshot,
+    query: &LogQuery,
+    sight: Sight,
+    scanned_max: u64,
+) -> Result<Vec<Logged>, Error> {
     let before = match query.before {
         None => None,
         Some(LogPlace::Row(id)) => Some(id),
@@ -213,9 +71,9 @@ fn read(snapshot: &Snapshot, query: &LogQuery, sight: Sight) -> Result<Vec<Logge
             return ControlFlow::Break(());
         }
         seen = seen.saturating_add(1);
-        if seen > LOG_ROWS_SCANNED_MAX {
+        if seen > scanned_max {
             let why = format!(
-                "among {LOG_ROWS_SCANNED_MAX} rows of the trail too few have that status; ask for a shorter span"
+                "among {scanned_max} rows of the trail too few have that status; ask for a shorter span"
             );
             let kind = ErrorKind::Limit(LimitKind::Request);
             failed = Some(Error::new(kind, "db/exceeded-cost", why));
@@ -241,7 +99,7 @@ fn read(snapshot: &Snapshot, query: &LogQuery, sight: Sight) -> Result<Vec<Logge
 }
 
 /// The number of the first row at an instant or later; one more than the last, if there is none.
-fn first_at(snapshot: &Snapshot, ms: i64) -> Result<u64, Error> {
+pub(super) fn first_at(snapshot: &Snapshot, ms: i64) -> Result<u64, Error> {
     let Some(reach) = snapshot.trail_reach()? else {
         return Ok(0);
     };
@@ -301,4 +159,76 @@ pub(super) fn check_rows(snapshot: &Snapshot) -> Result<(), Error> {
         }
     })?;
     failed.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::event::{EventKind, EventStatus};
+    use crate::model::Incarnation;
+    use crate::store::{Aside, Store, TrailRow};
+
+    fn row(at: i64) -> TrailRow {
+        Event::new(EventKind::Minted, EventStatus::Ok, at).row()
+    }
+
+    fn keep(store: &Store, trail: Vec<TrailRow>) -> Snapshot {
+        let aside = Aside {
+            trail,
+            ..Aside::default()
+        };
+        store.append_with(&[], &aside).unwrap();
+        store.snapshot().unwrap()
+    }
+
+    /// A store, and the folder that it is in.
+    fn store() -> (Store, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path().join("a.redb"), Incarnation([1; 16])).unwrap();
+        (store, dir)
+    }
+
+    #[test]
+    fn as_many_rows_are_looked_at_as_there_may_be_and_no_more() {
+        let (store, _dir) = store();
+        let snapshot = keep(&store, (0..11).map(row).collect());
+        let query = LogQuery {
+            status: Some(EventStatus::Error),
+            ..LogQuery::default()
+        };
+        let found = read_among(&snapshot, &query, Sight::All, 11);
+        assert_eq!(found, Ok(Vec::new()));
+        let refused = read_among(&snapshot, &query, Sight::All, 10).unwrap_err();
+        assert_eq!(refused.code(), "db/exceeded-cost");
+        // What is not asked for is not looked at.
+        let query = LogQuery {
+            after: Some(LogPlace::Row(1)),
+            ..query
+        };
+        let found = read_among(&snapshot, &query, Sight::All, 10);
+        assert_eq!(found, Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_first_row_at_an_instant_is_found() {
+        let (store, _dir) = store();
+        let snapshot = keep(&store, (0..11).map(|at| row(at / 2)).collect());
+        for (ms, number) in [(-1, 1), (0, 1), (1, 3), (4, 9), (5, 11), (6, 12)] {
+            assert_eq!(first_at(&snapshot, ms), Ok(number), "{ms}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_or_is_out_of_its_time_is_found() {
+        let (store, _dir) = store();
+        check_rows(&keep(&store, vec![row(5), row(5)])).unwrap();
+        let error = check_rows(&keep(&store, vec![row(4)])).unwrap_err();
+        assert!(error.message().contains("row 2"), "{error}");
+        let broken = TrailRow {
+            about: None,
+            text: b"{}".to_vec(),
+        };
+        let error = check_rows(&keep(&store, vec![broken])).unwrap_err();
+        assert!(error.message().contains("row 4"), "{error}");
+    }
 }

@@ -29,11 +29,13 @@ use super::once::{Again, Key, Once, Since};
 use super::source::Source;
 use super::state::{Author, State, name_of, turn_budget};
 use super::terms::{Terms, Turn};
-use super::uses::Uses;
+use super::uses::{self, Uses};
 use crate::base::limits::{COMMIT_FLAKES_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::base::{Budget, Clock};
+use crate::model::system::predicate;
 use crate::model::{
-    Commit, Digest, Flake, Head, Incarnation, Overlay, PredicateId, SubjectId, T, Value,
+    Commit, Digest, Flake, Head, Incarnation, Op as FlakeOp, Overlay, PredicateId, SubjectId, T,
+    Value,
 };
 use crate::policy::{Op, Permissions, Policy, View, touches_policy};
 use crate::replica::{Placement, Sequencer};
@@ -225,6 +227,7 @@ impl Writer {
             trail: group.events.iter().map(Event::row).collect(),
             trail_from: group.trail_from,
             marks: self.uses.due(self.clock.elapsed()),
+            unmarked: unmarked(&group.blocks),
         };
         store.append_with(&group.blocks, &aside)?;
         self.told_ms.set(told_ms.unwrap_or(self.told_ms.get()));
@@ -260,6 +263,17 @@ impl Writer {
         self.publish(Arc::clone(&new), Arc::clone(&state.policy))?;
         Ok(new.can_append()?)
     }
+}
+
+/// The marks of tokens whose records go: nobody can ask for their last use any more.
+fn unmarked(blocks: &[Sealed]) -> Vec<Vec<u8>> {
+    let flakes = blocks.iter().flat_map(|block| &block.commit.flakes);
+    let gone = flakes.filter(|it| it.p == predicate::TOKEN_ID && it.op == FlakeOp::Retract);
+    gone.filter_map(|it| match &it.o {
+        Value::String(id) => Some(uses::name(id)),
+        _ => None,
+    })
+    .collect()
 }
 
 /// Whom to answer, and what was made.

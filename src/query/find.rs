@@ -21,6 +21,7 @@ use super::pointer::Pointer;
 use super::reader::{Reader, Row, is_posted_scalar, newest_first, predicate_in, values};
 use super::select::{Order, Way, invalid};
 use crate::base::limits::QUERY_ROWS_MAX;
+use crate::model::system::collection;
 use crate::model::{Bounds, CollectionId, SubjectId, Value, ValueType};
 use crate::schema::Predicate;
 
@@ -157,6 +158,11 @@ impl<'s> Source<'s> {
                 .map(Self::Having)
                 .ok_or_else(|| invalid(&at, &format!("there is no predicate `{name}`"))),
             Origin::Named(name) => match schema.collection_named(name) {
+                // An empty answer would say that nothing happened.
+                Some(found) if found.id == collection::LOG => {
+                    let why = "`_log` is no collection of facts: the audit trail is read by `logs`";
+                    Err(invalid(&at, why))
+                }
                 Some(collection) => Ok(Self::Collection(collection.id)),
                 None => Err(Error::InvalidCollection {
                     at,

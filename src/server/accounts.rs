@@ -10,8 +10,8 @@ use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body::{is_json, read};
 use super::certificate::Certificate;
-use super::door::{Door, Mode};
-use super::people::source_of;
+use super::door::{Door, Mode, source};
+
 use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;
@@ -55,7 +55,7 @@ pub(super) async fn by_password(door: &Arc<Door>, request: Request) -> Result<An
     if !is_json(&parts.headers) {
         return Err(Refusal::WrongContentType.into());
     }
-    let source = source_of(&parts.extensions);
+    let source = source(&parts.extensions);
     let bytes = read(&parts.headers, body, STRANGER_BODY_BYTES_MAX).await?;
     let folder = door.folder.clone();
     let answered = door.work.run(Length::Long, move || {

@@ -21,17 +21,17 @@ use super::bearer::{Credential, credential};
 use super::body;
 use super::certificate::Certificate;
 use super::command;
-use super::door::{Door, Mode, Peer, milliseconds};
+use super::door::{Door, Mode, Peer, milliseconds, source};
 use super::observe::Told;
 use super::open::acts_as_root;
-use super::people::{self, PeopleAction, source_of};
+use super::people::{self, PeopleAction};
 use super::problem::Refusal;
 use super::request_id::RequestId;
 use super::tokens;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
 use crate::db::{self, Folder, Session, Source};
-use crate::wire::{NewKeys, Receipt, Stats};
+use crate::wire::{Log, NewKeys, Receipt, Stats};
 
 /// What is asked of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
+    Logs,
     /// On accounts and databases.
     Act,
     Accounts,
@@ -89,6 +90,7 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
+            "logs" => Some(Self::Logs),
             "tokens" => Some(Self::Tokens),
             "revoke" => Some(Self::Revoke),
             "whoami" => Some(Self::WhoAmI),
@@ -107,8 +109,13 @@ impl Action {
             | Self::Databases
             | Self::Tokens
             | Self::WhoAmI => Length::Short,
-            // A transaction waits for the disk, and so does a token that is made or revoked.
-            Self::Transact | Self::Token | Self::Revoke | Self::Command | Self::Act => Length::Long,
+            // A transaction waits for the disk, and so do a token that is made or revoked, and what is told of refusals.
+            Self::Transact
+            | Self::Token
+            | Self::Revoke
+            | Self::Command
+            | Self::Act
+            | Self::Logs => Length::Long,
             Self::People(action) => action.length(),
         }
     }
@@ -170,6 +177,7 @@ async fn respond(
     let started = door.clock.elapsed();
     let sent = request.extensions().get::<RequestId>().cloned();
     let id = sent.unwrap_or_else(|| door.ids.of(request.headers()));
+    let source = source(request.extensions());
     let answered = match action {
         Some(Action::Command) => command::answer(door, database.clone(), request, started).await,
         Some(Action::People(action)) if action.needs_no_session(door, &request) => {
@@ -197,6 +205,9 @@ async fn respond(
         }
         Err(Refused { refusal, auth }) => {
             told.auth = auth;
+            if auth.is_none() && refusal.is_denial() {
+                door.folder.tell_denied(refusal.code(), source);
+            }
             log_failure(&refusal, &id);
             (refusal.into_response(&id), None, None)
         }
@@ -231,6 +242,7 @@ async fn answer(
         _ => return Err(Refusal::WrongMethod("POST").into()),
     }
     let (parts, body) = request.into_parts();
+    let source = source(&parts.extensions);
     let asker = asker(door, &parts)?;
     refuse_early(door, &asker, database.as_deref(), &parts).await?;
     if !may_be_bodiless && !body::is_json(&parts.headers) {
@@ -238,7 +250,6 @@ async fn answer(
     }
     let key = idempotency_key(&parts.headers)?;
     let told = ReceiptTold::of(parts.uri.query());
-    let source = source_of(&parts.extensions);
     let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
 
     let within = Arc::clone(door);
@@ -259,9 +270,14 @@ async fn answer(
                         started,
                     )
                 });
-            answered.map_err(|refusal| Refused {
-                refusal,
-                auth: Some(session.auth().raw()),
+            answered.map_err(|refusal| {
+                if refusal.is_denial() {
+                    session.tell_denied(refusal.code());
+                }
+                Refused {
+                    refusal,
+                    auth: Some(session.auth().raw()),
+                }
             })
         })
         .await?
@@ -332,8 +348,9 @@ async fn refuse_early(
             }
             let asker = asker.clone();
             let database = database.map(str::to_owned);
+            let source = source(&parts.extensions);
             let verified = door.work.run(Length::Short, move || {
-                session(&folder, &asker, database.as_deref(), Source::default()).map(drop)
+                session(&folder, &asker, database.as_deref(), source).map(drop)
             });
             verified.await?
         }
@@ -347,20 +364,17 @@ fn session(
     source: Source,
 ) -> Result<Session, Refusal> {
     let session = match asker {
-        Asker::Bearer(token) => folder
-            .session_from(token, database, source)
-            .map_err(Refusal::Db),
-        Asker::Certified(certificate) => folder
-            .certificate_session(certificate.names(), database)
-            .map_err(Refusal::Db),
+        Asker::Bearer(token) => folder.session_from(token, database, source),
+        Asker::Certified(certificate) => folder.certificate_session(certificate.names(), database),
         Asker::Nobody { may_be_root } => match folder.anonymous(database).map_err(Refusal::Db)? {
             // Set while the server runs in open mode, it is still the lesser right.
             Some(session) => Ok(session),
-            None if *may_be_root => folder.root_session(database).map_err(Refusal::Db),
-            None => Err(Refusal::NoToken),
+            None if *may_be_root => folder.root_session(database),
+            None => return Err(Refusal::NoToken),
         },
     };
-    Ok(session?.sent_from(source))
+    let session = session.map_err(Refusal::Db)?;
+    Ok(session.sent_from(source))
 }
 
 fn call(
@@ -432,6 +446,16 @@ fn call(
                 auth,
                 body,
                 block,
+                ..Answered::default()
+            })
+        }
+        Action::Logs => {
+            let rows = session.logs(text).map_err(Refusal::Db)?;
+            let rows: Vec<Log> = rows.into_iter().map(Log::from).collect();
+            let body = serde_json::to_string(&rows).map_err(|_| Refusal::Broken)?;
+            Ok(Answered {
+                auth,
+                body,
                 ..Answered::default()
             })
         }

@@ -14,7 +14,7 @@ use axum::http::Method;
 use super::answered::{Answered, Refused, Told};
 use super::bearer::{Credential, credential};
 use super::body;
-use super::door::{Door, milliseconds};
+use super::door::{Door, milliseconds, source};
 use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::COMMAND_BODY_BYTES_MAX;
@@ -37,13 +37,14 @@ pub(super) async fn answer(
         return Err(Refusal::WrongContentType.into());
     }
     let bytes = body::read(&parts.headers, body, COMMAND_BODY_BYTES_MAX).await?;
+    let source = source(&parts.extensions);
     let told = Told::of(parts.uri.query());
     let within = Arc::clone(door);
     door.work
         .run(Length::Long, move || {
             let text = String::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)?;
             let command = within.folder.verify_command(&text, database.as_deref());
-            let command = command.map_err(Refusal::Db)?;
+            let command = command.map_err(Refusal::Db)?.sent_from(source);
             let auth = command.auth().raw();
             let refused = |refusal| Refused {
                 refusal,

@@ -207,6 +207,7 @@ mod tests {
     use super::*;
     use crate::base::limits::TLS_HANDSHAKE_SECONDS_MAX;
     use crate::db::{Folder, Options};
+    use crate::server::devices::Devices;
     use crate::server::door::{Mode, Scheme};
     use crate::server::handshake;
     use crate::server::request_id::Ids;
@@ -221,6 +222,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = Options::default();
         let door = Arc::new(Door {
+            devices: Devices::default(),
             folder: Folder::open(dir.path(), &options).unwrap(),
             mode: Mode::Closed,
             scheme: Scheme::Http,

@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Extensions;
+
+use super::devices::Devices;
 use super::request_id::Ids;
 use super::work::Work;
 use crate::base::Clock;
-use crate::db::Folder;
+use crate::db::{Folder, SignedIn, Source};
 
 /// Who a request without a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,16 @@ pub(super) enum Scheme {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+impl Scheme {
+    /// As it stands in an address.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// What every request is handed.
 pub(super) struct Door {
     pub(super) folder: Folder,
@@ -37,6 +50,13 @@ pub(super) struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
     pub(super) work: Work,
+    pub(super) devices: Devices<SignedIn>,
+}
+
+/// Where a request comes from: the other end of its connection, whatever its headers say.
+pub(super) fn source(extensions: &Extensions) -> Source {
+    let peer = extensions.get::<Peer>();
+    peer.map_or_else(Source::default, |peer| Source::from(peer.0.ip()))
 }
 
 /// A duration as answers tell it: `3.18ms`.

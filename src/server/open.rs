@@ -50,7 +50,16 @@ pub(super) fn acts_as_root(
         && !is_forwarded(headers)
 }
 
-fn only_host(version: Version, target: &Uri, headers: &HeaderMap) -> Option<Authority> {
+/// Whether nothing says that a page of another site sent the request, whatever this server is called and whether a
+/// proxy speaks TLS for it.
+pub(super) fn is_same_origin(version: Version, target: &Uri, headers: &HeaderMap) -> bool {
+    only_host(version, target, headers).is_some_and(|host| {
+        is_same_site(headers, Scheme::Https, &host) || is_same_site(headers, Scheme::Http, &host)
+    })
+}
+
+/// The name by which the client calls this server, if it says exactly one.
+pub(super) fn only_host(version: Version, target: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
         // HTTP/2 says it in the target.
@@ -74,10 +83,7 @@ fn is_loopback_name(host: &Authority) -> bool {
 
 /// Whether nothing says that a page of another site sent the request.
 fn is_same_site(headers: &HeaderMap, scheme: Scheme, host: &Authority) -> bool {
-    let own = match scheme {
-        Scheme::Http => format!("http://{host}"),
-        Scheme::Https => format!("https://{host}"),
-    };
+    let own = format!("{}://{host}", scheme.name());
     let mut origins = headers.get_all(ORIGIN).iter();
     let mut sites = headers.get_all("sec-fetch-site").iter();
     origins.all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))

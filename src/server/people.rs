@@ -14,15 +14,12 @@ use serde::Serialize;
 use super::answered::{Answered, Refused};
 use super::bearer::{Credential, credential};
 use super::body;
-use super::door::{Door, Mode, Peer};
+use super::door::{Door, Mode, source};
 use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;
-use crate::db::{Folder, Session, Source};
+use crate::db::{Folder, Session};
 use crate::wire::{Banner, Named, Person, ResetToken, SignedIn};
-
-/// The database that is signed in to where none is named, under `/api/signin`.
-const MASTER: &str = Folder::MASTER;
 
 /// What is asked about those who sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +80,7 @@ impl PeopleAction {
     /// The database that is meant where none is named.
     fn default(self) -> &'static str {
         if self == Self::MasterSignIn {
-            MASTER
+            Folder::MASTER
         } else {
             Folder::DEFAULT
         }
@@ -98,12 +95,6 @@ fn is_certified(extensions: &Extensions) -> bool {
     extensions
         .get::<Arc<super::certificate::Certificate>>()
         .is_some()
-}
-
-/// Where a request comes from, as the system says.
-pub(super) fn source_of(extensions: &Extensions) -> Source {
-    let peer = extensions.get::<Peer>();
-    peer.map_or_else(Source::default, |peer| Source::from(peer.0.ip()))
 }
 
 /// Answers what proves by itself who sends it; `database` where the path names one.
@@ -136,7 +127,7 @@ pub(super) async fn answer(
     if !body::is_json(&parts.headers) {
         return Err(Refusal::WrongContentType.into());
     }
-    let source = source_of(&parts.extensions);
+    let source = source(&parts.extensions);
     let bytes = body::read(&parts.headers, body, STRANGER_BODY_BYTES_MAX).await?;
     let answered = door
         .work

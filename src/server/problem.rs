@@ -88,8 +88,17 @@ impl Refusal {
         }
     }
 
+    /// Whether the audit trail tells of it: who asked is not known, or may not. A password that is wrong has an event
+    /// of its own.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(
+            self.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        ) && self.code() != "db/invalid-password"
+    }
+
     /// The stable code.
-    pub(super) fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Db(error) => error.code(),
             Self::NoToken => "http/no-token",

@@ -11,12 +11,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::about;
 use super::act::{Action, on_fdb, on_master, on_named, on_own};
+use super::device;
 use super::door::Door;
 use super::jwks::jwks;
 use super::observe::{observe, panicked};
 use super::people::PeopleAction;
 use super::problem::Refusal;
 use super::request_id::RequestId;
+use super::weka;
 
 /// Every path. Methods are told apart behind them, so that each refusal has the one shape.
 pub(super) fn routes(door: Arc<Door>) -> Router {
@@ -41,6 +43,7 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/whoami", own(Action::WhoAmI))
         .route("/api/db/new-keys", own(Action::NewKeys))
         .route("/api/db/command", own(Action::Command))
+        .route("/api/db/logs", own(Action::Logs))
         .route("/api/db/ledger-stats", own(Action::Stats))
         .route("/api/signin", people(PeopleAction::MasterSignIn))
         .route("/api/db/signin", people(PeopleAction::SignIn))
@@ -55,6 +58,18 @@ pub(super) fn routes(door: Arc<Door>) -> Router {
         .route("/api/db/{network}/{name}/{action}", any(on_named))
         .route("/fdb/{network}/{name}/{action}", any(on_fdb))
         .route("/.well-known/jwks.json", any(jwks))
+        .route("/device", any(device::page))
+        .route("/oauth/device_authorization", any(device::authorize))
+        .route("/oauth/devicecode", any(device::authorize))
+        .route("/oauth/token", any(device::token))
+        .route("/api/v2/login", any(weka::login))
+        .route("/api/v2/login/refresh", any(weka::refresh))
+        .route("/api/v2/security/defaultTokensExpiry", any(weka::expiry))
+        .route("/api/v2/cluster", any(weka::cluster))
+        .route("/api/v2/users", any(weka::users))
+        .route("/api/v2/users/whoami", any(weka::whoami))
+        .route("/api/v2/users/{uid}/revoke", any(weka::revoke))
+        .route("/api/v2/{*rest}", any(weka::unknown))
         .route("/health", any(about::health))
         .route("/livez", any(about::health))
         .route("/ready", any(about::ready))

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::Serving;
+use super::devices::Devices;
 use super::door::{Door, Mode, Peer, Scheme};
 use super::error::Error;
 use super::handshake::connect;
@@ -106,6 +107,7 @@ impl Server {
             clock: Arc::clone(&config.clock),
             ids: Ids::new(config.clock.now_ms().unsigned_abs()),
             work: Work::new(),
+            devices: Devices::default(),
         };
         Ok(Self {
             listener,

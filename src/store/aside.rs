@@ -29,6 +29,8 @@ pub struct Aside {
     pub trail_from: Option<u64>,
     /// Marks, by name. Of two with one name, the later counts.
     pub marks: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Names of marks that go, after those are put.
+    pub unmarked: Vec<Vec<u8>>,
 }
 
 /// A row of the trail.
@@ -57,7 +59,10 @@ type Rows<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
 impl Aside {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.trail.is_empty() && self.trail_from.is_none() && self.marks.is_empty()
+        self.trail.is_empty()
+            && self.trail_from.is_none()
+            && self.marks.is_empty()
+            && self.unmarked.is_empty()
     }
 
     /// Checks what can be checked before a disk transaction is begun.
@@ -102,10 +107,13 @@ impl Aside {
                 put_row(&mut trail, &mut about, number, row)?;
             }
         }
-        if !self.marks.is_empty() {
+        if !self.marks.is_empty() || !self.unmarked.is_empty() {
             let mut table = transaction.open_table(MARKS)?;
             for (name, value) in &self.marks {
                 table.insert(name.as_slice(), value.as_slice())?;
+            }
+            for name in &self.unmarked {
+                table.remove(name.as_slice())?;
             }
         }
         Ok(())
@@ -393,7 +401,7 @@ mod tests {
         let aside = Aside {
             trail,
             trail_from,
-            marks: Vec::new(),
+            ..Aside::default()
         };
         store.append_with(&[], &aside).unwrap();
     }
@@ -492,6 +500,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
                 .collect(),
+            unmarked: Vec::new(),
         };
         let before = store.snapshot().unwrap();
         store
@@ -526,5 +535,13 @@ mod tests {
         assert_eq!(after.mark(b"z").unwrap(), None);
         assert_eq!(read(&before, None, 9), []);
         assert_eq!(before.mark(b"x").unwrap(), None);
+        let unmarked = Aside {
+            unmarked: vec![b"x".to_vec(), b"z".to_vec()],
+            ..Aside::default()
+        };
+        store.append_with(&[], &unmarked).unwrap();
+        let last = store.snapshot().unwrap();
+        assert_eq!(last.mark(b"x").unwrap(), None);
+        assert_eq!(last.mark(b"y").unwrap(), Some(b"3".to_vec()));
     }
 }

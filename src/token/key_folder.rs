@@ -20,6 +20,7 @@
 //! 5. Who changes the folder holds `lock`: two that start at once would each make a key.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -176,10 +177,11 @@ pub(super) fn make_refresh(dir: &Path, _: &Lock) -> Result<(), Error> {
 /// Writes what was revoked, the last of it as far as there is room.
 pub(super) fn write_revoked(dir: &Path, revoked: &[RevokedKey], _: &Lock) -> Result<(), Error> {
     let first = revoked.len().saturating_sub(REVOKED_KEYS_MAX);
-    let lines = revoked.iter().skip(first);
-    let text: String = lines
-        .map(|it| format!("{} {}\n", it.kid, it.revoked_at_s))
-        .collect();
+    let mut text = String::new();
+    for RevokedKey { kid, revoked_at_s } in revoked.iter().skip(first) {
+        // Writing into memory cannot fail.
+        let _ = writeln!(text, "{kid} {revoked_at_s}");
+    }
     files::write(&dir.join(REVOKED), text.as_bytes())
 }
 

@@ -326,6 +326,7 @@ impl fmt::Debug for ResetToken {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "these texts are ASCII")]
 mod tests {
     use super::*;
     use crate::model::system::ROOT_AUTH;

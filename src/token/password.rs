@@ -361,7 +361,7 @@ mod tests {
         // PHP's word for the same function.
         let php = record.replacen("2b", "2y", 1);
         assert_eq!(
-            super::check_password(&"a".repeat(72), Some(&php), &COST),
+            check_password(&"a".repeat(72), Some(&php), &COST),
             Ok(PasswordCheck::YesButUpgrade)
         );
     }

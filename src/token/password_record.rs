@@ -197,7 +197,7 @@ fn argon2id(costs: &str, salt: &str, hash: &str) -> Option<Record> {
         passes,
         lanes,
     };
-    record(function, STANDARD_NO_PAD, salt, hash)
+    record(function, &STANDARD_NO_PAD, salt, hash)
 }
 
 fn scrypt(costs: &str, salt: &str, hash: &str) -> Option<Record> {
@@ -205,7 +205,7 @@ fn scrypt(costs: &str, salt: &str, hash: &str) -> Option<Record> {
     let log_n = u8::try_from(log_n).ok()?;
     record(
         Function::Scrypt { log_n, r, p },
-        STANDARD_NO_PAD,
+        &STANDARD_NO_PAD,
         salt,
         hash,
     )
@@ -218,17 +218,17 @@ fn bcrypt(cost: &str, rest: &str) -> Option<Record> {
         return None;
     }
     let (salt, hash) = rest.split_at_checked(22)?;
-    record(Function::Bcrypt { cost }, BCRYPT, salt, hash)
+    record(Function::Bcrypt { cost }, &BCRYPT, salt, hash)
 }
 
 fn pbkdf2(costs: &str, salt: &str, hash: &str) -> Option<Record> {
     if let Some(rounds) = number(costs) {
-        return record(Function::Pbkdf2Sha256 { rounds }, PASSLIB, salt, hash);
+        return record(Function::Pbkdf2Sha256 { rounds }, &PASSLIB, salt, hash);
     }
     let [rounds, hash_bytes] = named(costs, ["i=", "l="])?;
     let record = record(
         Function::Pbkdf2Sha256 { rounds },
-        STANDARD_NO_PAD,
+        &STANDARD_NO_PAD,
         salt,
         hash,
     )?;
@@ -247,7 +247,7 @@ fn django(rounds: &str, salt: &str, hash: &str) -> Option<Record> {
     })
 }
 
-fn record(function: Function, base64: GeneralPurpose, salt: &str, hash: &str) -> Option<Record> {
+fn record(function: Function, base64: &GeneralPurpose, salt: &str, hash: &str) -> Option<Record> {
     Some(Record {
         function,
         salt: base64.decode(salt).ok()?,
@@ -272,6 +272,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "these texts are ASCII")]
 mod tests {
     use super::*;
 

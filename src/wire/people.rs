@@ -114,13 +114,13 @@ pub struct Person {
     user: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
-    auths: Vec<Auth>,
+    auths: Vec<OwnAuth>,
     #[serde(rename = "lockedOut", skip_serializing_if = "Option::is_none")]
     locked_out: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Auth {
+struct OwnAuth {
     auth: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -130,7 +130,7 @@ struct Auth {
 
 impl From<db::Person> for Person {
     fn from(person: db::Person) -> Self {
-        let auths = person.auths.into_iter().map(|it| Auth {
+        let auths = person.auths.into_iter().map(|it| OwnAuth {
             auth: it.auth.raw(),
             id: it.id,
             roles: it.roles,

@@ -52,13 +52,13 @@ mod tests {
             blocks: 3,
             flakes: 9,
             erased: 2,
+            trail: 4,
             head: model::Head {
                 t: T(3),
                 hash: Digest([0xAB; 32]),
                 instant_ms: 5,
             },
             kept: Some(T(2)),
-            trail: 4,
         };
         assert_eq!(
             serde_json::to_string(&Verified::from(&verified)).unwrap(),

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use solon::db::{Folder, Options};
+
 fn solon(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_solon"));
     command.args(arguments).current_dir(dir).env_clear();
@@ -349,4 +351,57 @@ fn verifying_tells_what_was_checked_and_finds_what_is_wrong() {
     let out = run(dir.path(), &["verify", "--data", "data"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8(out.stderr).unwrap().contains("block 1"));
+}
+
+#[test]
+fn the_audit_trail_of_a_folder_is_shown_and_pruned_while_no_server_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("data");
+    let opened = Folder::open(&folder, &Options::default()).unwrap();
+    let change = r#"[{"_id": ["_auth/id", "root"], "doc": "x"}]"#;
+    opened.database().transact(change).unwrap();
+    let arguments = ["logs", "--data", "data"];
+    let with = |more: &[&str]| run(dir.path(), &[&arguments[..], more].concat());
+    assert_eq!(with(&[]).status.code(), Some(7), "a process has it open");
+    opened.close();
+    drop(opened);
+
+    let out = with(&[]);
+    assert_eq!(out.status.code(), Some(0));
+    let text = String::from_utf8(out.stdout).unwrap();
+    let line = text.lines().next().unwrap();
+    assert!(line.contains("  ok     policy-changed  auth="), "{line}");
+    assert!(line.ends_with("  block=2"), "{line}");
+    let out = with(&["--json", "--limit", "1", "--status", "ok"]);
+    let rows: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(rows[0]["event"], "policy-changed");
+    let out = with(&["--after", "2100-01-01T00:00:00Z"]);
+    assert_eq!((out.status.code(), out.stdout.len()), (Some(0), 0));
+    for (wrong, code) in [
+        (&["--limit", "0"][..], 2),
+        (&["--before", "yesterday"], 2),
+        (&["--status", "denied"], 2),
+        (&["--db", "local/other"], 5),
+    ] {
+        assert_eq!(with(wrong).status.code(), Some(code), "{wrong:?}");
+    }
+
+    let prune = |more: &[&str]| {
+        let arguments = ["logs", "prune", "--data", "data"];
+        run(dir.path(), &[&arguments[..], more].concat())
+    };
+    assert_eq!(prune(&[]).status.code(), Some(2));
+    assert_eq!(prune(&["--before", "7"]).status.code(), Some(2));
+    let out = prune(&["--before", "2100-01-01T00:00:00Z", "--json"]);
+    assert_eq!(out.status.code(), Some(0));
+    let pruned: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(pruned["rows"], 1);
+    let text = String::from_utf8(with(&[]).stdout).unwrap();
+    assert!(
+        text.lines()
+            .next()
+            .unwrap()
+            .contains("trail-pruned  count=1"),
+        "{text}"
+    );
 }

@@ -129,7 +129,7 @@ fn when_to_come_back_is_told() {
 fn a_token_goes_to_the_host_it_is_from_and_after_no_redirect() {
     let home = tempfile::tempdir().unwrap();
     let other = Played::serve(|_| who());
-    // A leaked format: the head is given to the server for the life of the test.
+    // The head is the server's for as long as the test runs.
     let head: &'static str = Box::leak(format!("location: {}/\r\n", other.host).into_boxed_str());
     for status in [301, 302, 303, 307, 308] {
         let server = Played::serve(move |_| (status, head, String::new()));
@@ -202,6 +202,7 @@ fn an_access_token_at_its_end_is_renewed_before_it_is_used() {
         paths,
         ["/api/db/refresh", "/api/db/whoami", "/api/db/whoami"]
     );
+    assert!(asked.iter().all(|it| it.method == "POST"));
     assert_eq!(asked[0].authorization, None);
     assert_eq!(
         asked[0].body,

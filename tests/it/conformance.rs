@@ -6,7 +6,7 @@
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
-//!             "transact" | "query" | "token" | "testTransactWith" | "queryWith": body, or "raw": {"to": action, "text": body},
+//!             "transact" | "query" | "token" | "testTransactWith" | "queryWith" | "logs": body, or "raw": {"to": action, "text": body},
 //!             or "command": {"signedBy": n, "cmd": JSON, signed by the key whose bytes are all n},
 //!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
@@ -59,6 +59,7 @@ struct Step {
     token: Option<Value>,
     test_transact_with: Option<Value>,
     query_with: Option<Value>,
+    logs: Option<Value>,
     raw: Option<Raw>,
     command: Option<Signed>,
     /// `null` is an answer too.
@@ -92,6 +93,7 @@ enum Action {
     Token,
     TestTransactWith,
     QueryWith,
+    Logs,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +172,10 @@ impl Door for Library {
             // It has no session.
             Action::Command => unreachable!(),
             Action::QueryWith => session.query_with(body).map(|it| Outcome::Answer(it.body)),
+            Action::Logs => session.logs(body).map(|it| {
+                let rows: Vec<_> = it.into_iter().map(solon::wire::Log::from).collect();
+                logged(&serde_json::to_value(rows).unwrap())
+            }),
             Action::TestTransactWith => session.test_transact(body).map(|it| {
                 let shape = solon::wire::Receipt::of_trial(it, String::new());
                 tried(&serde_json::to_value(shape).unwrap())
@@ -205,6 +211,17 @@ fn tried(receipt: &Value) -> Outcome {
     let of = |name: &str| receipt[name].clone();
     let told = json!({"tempids": of("tempids"), "flakes": of("flakes"), "auth": of("auth")});
     Outcome::Answer(told.to_string())
+}
+
+/// What is compared of rows of the trail: their ids have gaps, and over HTTP they have an address.
+fn logged(rows: &Value) -> Outcome {
+    let mut rows = rows.clone();
+    for row in rows.as_array_mut().unwrap() {
+        let row = row.as_object_mut().unwrap();
+        row.remove("id").unwrap();
+        row.remove("address");
+    }
+    Outcome::Answer(rows.to_string())
 }
 
 fn predicate_of(warning: &Warning) -> String {
@@ -246,6 +263,7 @@ impl Door for crate::support::served::Served {
             Action::Token => "token",
             Action::TestTransactWith => "test-transact-with",
             Action::QueryWith => "query-with",
+            Action::Logs => "logs",
         };
         let reply = if action == Action::Command {
             let json = [("content-type", "application/json")];
@@ -257,6 +275,7 @@ impl Door for crate::support::served::Served {
         match (reply.status, action) {
             (200, Action::Query | Action::QueryWith) => Outcome::Answer(reply.body),
             (200, Action::TestTransactWith) => tried(&told()),
+            (200, Action::Logs) => logged(&told()),
             (200, Action::Transact | Action::Command) => {
                 let told = told();
                 let tempids = told["tempids"].as_object().unwrap();
@@ -412,6 +431,7 @@ fn request(step: &Step, at: &str) -> (Action, String) {
         step.query_with
             .as_ref()
             .map(|it| (Action::QueryWith, body(it))),
+        step.logs.as_ref().map(|it| (Action::Logs, body(it))),
         step.raw.as_ref().map(|it| (it.to, it.text.clone())),
         step.command
             .as_ref()

@@ -2,7 +2,7 @@
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use solon::model::{Facts, T};
-use solon::store::{Error, Sealed, Store};
+use solon::store::{Aside, Error, Sealed, Store, TrailRow};
 
 use crate::model::{INCARNATION, agree, commit, next_commit};
 use crate::support::disk::Disk;
@@ -247,6 +247,18 @@ fn every_changed_byte_and_every_missing_row_is_found_and_named() {
     for group in &groups {
         store.append(group).unwrap();
     }
+    for text in ["one", "two", "three"] {
+        let s = groups[0][0].commit.flakes[0].s;
+        let row = |about| TrailRow {
+            about,
+            text: text.as_bytes().to_vec(),
+        };
+        let aside = Aside {
+            trail: vec![row(Some(s)), row(None)],
+            ..Aside::default()
+        };
+        store.append_with(&[], &aside).unwrap();
+    }
     drop(store);
     let whole = std::fs::read(&path).unwrap();
     for round in 0..40 {
@@ -281,4 +293,55 @@ fn every_changed_byte_and_every_missing_row_is_found_and_named() {
         drop(rows.remove(next.unwrap()));
     });
     assert!(what_is_found(&path).contains("table meta"));
+
+    // Of the trail its numbers are checked, and how its rows are found. What they say is the database's.
+    type Change = fn(&mut Rows);
+    let damages: [(&'static str, Change, &str); 8] = [
+        (
+            "trail",
+            |rows| drop(rows.remove(0)),
+            "row 1 of the trail is missing",
+        ),
+        (
+            "trail",
+            |rows| drop(rows.remove(2)),
+            "row 3 of the trail is missing",
+        ),
+        (
+            "trail",
+            |rows| rows[1].1[0] = 7,
+            "row 2 of the trail is of no known form",
+        ),
+        (
+            "trail",
+            |rows| rows[1].1.clear(),
+            "row 2 of the trail is of no known form",
+        ),
+        (
+            "trail",
+            |rows| rows[1].1.resize(1_026, b'x'),
+            "row 2 of the trail is too long",
+        ),
+        (
+            "trail",
+            |rows| rows[0].1 = rows[1].1.clone(),
+            "table about names a row",
+        ),
+        (
+            "about",
+            |rows| drop(rows.pop()),
+            "row 5 of the trail is not in table about",
+        ),
+        (
+            "meta",
+            |rows| rows.push((b"trail".to_vec(), vec![2])),
+            "row 2 of the trail is missing",
+        ),
+    ];
+    for (table, damage, found) in damages {
+        std::fs::write(&path, &whole).unwrap();
+        tamper(&path, table, damage);
+        let what = what_is_found(&path);
+        assert!(what.contains(found), "{what}");
+    }
 }

@@ -327,3 +327,47 @@ fn a_transaction_is_told_by_its_id_alone_where_that_is_asked() {
     let reply = send("/api/db/transact?txid-only=true", 1);
     reply.problem(409, "db/unique");
 }
+
+#[test]
+fn the_trail_tells_where_a_request_came_from_and_believes_no_header() {
+    let served = serve(Mode::Closed);
+    let lies = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("forwarded", "for=192.0.2.2"),
+        ("x-real-ip", "192.0.2.3"),
+    ];
+    for _ in 0..5 {
+        let refused = served.send("POST", "/api/db/query", &lies, b"{}");
+        refused.problem(401, "http/no-token");
+    }
+    let mut change = lies.to_vec();
+    change.push(("BEARER", ""));
+    let body = br#"[{"_id": ["_auth/id", "root"], "doc": "a\nb"}]"#;
+    let made = served.send("POST", "/api/db/transact", &change, body);
+    assert_eq!(made.status, 200, "{}", made.body);
+    for path in [
+        "/api/db/logs",
+        "/api/db/local/default/logs",
+        "/fdb/local/default/logs",
+    ] {
+        let reply = served.send("POST", path, &change, br#"{"limit": 2}"#);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        let rows: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(rows[0]["event"], "policy-changed");
+        assert_eq!(rows[0]["address"], "127.0.0.1");
+        // Five refusals are one row in their first minute.
+        assert_eq!(rows[1]["event"], "denied");
+        assert_eq!(rows[1]["code"], "http/no-token");
+        assert_eq!(rows[1]["address"], "127.0.0.1");
+        assert!(rows[1].get("auth").is_none());
+    }
+    let refused = served.send("GET", "/api/db/logs", &change, b"");
+    refused.problem(405, "http/wrong-method");
+    let refused = served.send("POST", "/api/db/logs", &change, br#"{"limit": 0}"#);
+    assert_eq!(
+        refused.problem(400, "db/invalid-request")["pointer"],
+        "/limit"
+    );
+}

@@ -9,6 +9,7 @@
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
+//! - `cli_tls`: the command line as a client over TLS: each of its flags has its effect alone
 //! - `cli_tokens`: the command line as a client of a served folder: signing in, tokens, users
 //! - `command`: signed commands: signatures, authorities, nonces and terms
 //! - `command_door`: signed commands and new keys over HTTP: the protocol, not the meaning
@@ -16,6 +17,7 @@
 //! - `contexts`: what a function may ask for in each place where one is asked
 //! - `crash`: the power cut at every sync, disks that fail, and files that were tampered with
 //! - `databases`: many databases in one folder: apart, opened on demand, their files where the facts want them
+//! - `device`: signing in for a device: its endpoints, the page, and what must not get through them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
@@ -34,6 +36,8 @@
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
+//! - `passwords`: who may set one, what that ends, tokens that reset one, new users; and that no record is seen
+//! - `people_door`: signing in and all about passwords over HTTP
 //! - `races`: many writers at once, and a checker of their receipts: nothing lost, nothing twice, nothing by halves
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
@@ -44,8 +48,11 @@
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
 //! - `threads`: many callers at once: nothing lost, nothing by halves, revocation seen
 //! - `tidy`: the house itself: floors, fences around outside crates, module docs, file names, documented codes
+//! - `trail`: the audit trail: what stands in it, who reads what of it, and that it survives what the ledger survives
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
+//! - `tokens_door`: API tokens, lists and revocations over HTTP: the protocol, not the meaning
+//! - `weka`: the doors of a storage vendor's REST API, as its own clients use them
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
 
 mod accounts;
@@ -59,6 +66,10 @@ mod certificate;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_client;
+#[cfg(feature = "cli")]
+mod cli_tls;
+#[cfg(feature = "cli")]
+mod cli_tokens;
 mod command;
 #[cfg(feature = "server")]
 mod command_door;
@@ -66,6 +77,8 @@ mod conformance;
 mod contexts;
 mod crash;
 mod databases;
+#[cfg(feature = "server")]
+mod device;
 mod durability;
 mod erase;
 mod export;
@@ -88,6 +101,9 @@ mod model;
 mod naive_transact;
 mod noise;
 mod oracle;
+mod passwords;
+#[cfg(feature = "server")]
+mod people_door;
 mod races;
 mod refresh;
 mod renames;
@@ -101,4 +117,9 @@ mod tidy;
 #[cfg(feature = "server")]
 mod tls;
 mod token;
+#[cfg(feature = "server")]
+mod tokens_door;
+mod trail;
+#[cfg(feature = "server")]
+mod weka;
 mod write_paths;

@@ -115,7 +115,7 @@ fn a_family_ends_when_it_is_not_used_and_after_a_year_in_all() {
         signed = refresh(&people, &signed.refresh_token).unwrap();
     }
     assert_eq!(signed.refresh_expires_in, 5 * 86_400);
-    people.clock.advance(5 * day - Duration::from_secs(1));
+    people.clock.advance(Duration::from_secs(5 * 86_400 - 1));
     let last = refresh(&people, &signed.refresh_token).unwrap();
     assert_eq!((last.expires_in, last.refresh_expires_in), (1, 1));
     people.clock.advance(Duration::from_secs(1));

@@ -129,7 +129,7 @@ fn the_access_token_of_another_without_a_record_is_judged_by_the_record_that_it_
                 "end",
                 "_token",
                 &["_token/revoked"],
-                r#"(== (get (?s) "_token/auth/_auth/id") "robot")"#,
+                r#"(contains? (get-all (?s) ["_token/auth" "_auth/id"]) "robot")"#,
                 &["transact"],
             ),
         ],

@@ -31,6 +31,27 @@ pub struct ClientCertificate {
 
 pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
+impl ClientCertificate {
+    /// Writes it and its key as files of PEM; the names of both.
+    #[cfg(feature = "cli")]
+    pub fn write(&self, dir: &Path) -> [std::path::PathBuf; 2] {
+        use base64::Engine as _;
+        let written = |name: &str, kind: &str, der: &[u8]| {
+            let body = base64::engine::general_purpose::STANDARD.encode(der);
+            let path = dir.join(name);
+            let text = format!("-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n");
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let files = [
+            written("client.pem", "CERTIFICATE", &self.der),
+            written("client.key", "PRIVATE KEY", &self.key),
+        ];
+        set_mode(&files[1], 0o600);
+        files
+    }
+}
+
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
