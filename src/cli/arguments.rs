@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::asked::AskedArguments;
 use super::device::AuthTokenArguments;
 use super::inspect::InspectArguments;
 use super::instant::instant;
@@ -253,15 +254,9 @@ pub(super) enum LogsCommand {
 #[derive(Debug, Args)]
 pub(super) struct ShownLogsArguments {
     #[command(flatten)]
-    pub(super) folder: FolderArguments,
-    /// The database
-    #[arg(long, value_name = "NETWORK/NAME", default_value = "local/default")]
-    pub(super) db: String,
+    pub(super) place: AskedArguments,
     #[command(flatten)]
     pub(super) asked: LogsQueryArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 /// Which rows are shown.

@@ -1,4 +1,4 @@
-//! Who answers a command on users: a server, or a data folder that no server has open, where the operator is root.
+//! Who answers a command on users and the trail: a server, or a data folder that no server has open, where the operator is root.
 //!
 //! Both take the same requests and give the same answers, so a command is written once.
 
@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::error::Error;
 use super::remote_arguments::CallerArguments;
 use crate::db::{Database, Folder, Options, Session};
-use crate::wire::{Named, Person, ResetToken, Revoked, Token};
+use crate::wire::{Log, Named, Person, ResetToken, Revoked, Token};
 
 /// Who answers.
 #[derive(Debug, Args)]
@@ -115,6 +115,10 @@ impl Opened {
             "new-user" => shape(&Named::from(session.new_user(body)?)),
             "password" => shape(&Named::auth(session.set_password(body)?)),
             "reset-token" => shape(&ResetToken::from(session.reset_token(body)?)),
+            "logs" => {
+                let rows = session.logs(body)?.into_iter().map(Log::from);
+                shape(&rows.collect::<Vec<_>>())
+            }
             "unlock" => shape(&Named::user(session.unlock(body)?)),
             "users" => {
                 let people = session.users(body)?.into_iter().map(Person::from);

@@ -5,26 +5,23 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use super::arguments::{
     FolderArguments, LogStatus, LogsQueryArguments, PruneArguments, ShownLogsArguments,
 };
+use super::asked::Asked;
 use super::error::Error;
-use crate::db::{Folder, LogQuery, Options};
+use crate::db::{Folder, Options};
 use crate::wire::Log;
 
-/// Shows the trail of a database that no process has open.
+/// Shows the trail of a database, as a server tells it or a folder that no server has open.
 pub(super) fn logs(arguments: &ShownLogsArguments) -> Result<(), Error> {
-    let ShownLogsArguments {
-        folder,
-        db,
-        asked,
-        json,
-    } = arguments;
-    let query = LogQuery::parse(&body(asked), db)?;
-    let rows = open(folder)?.logs(db, &query)?;
-    let rows: Vec<Log> = rows.into_iter().map(Log::from).collect();
+    let ShownLogsArguments { place, asked } = arguments;
+    let answer = Asked::of(place)?.post("logs", &body(asked))?;
+    let rows: Vec<Log> = serde_json::from_value(answer).map_err(|_| Error::Answer("rows"))?;
     let mut out = io::stdout().lock();
-    show(&mut out, &rows, *json)?;
+    show(&mut out, &rows, place.caller.json)?;
     out.flush()?;
     Ok(())
 }
@@ -57,7 +54,7 @@ fn open(folder: &FolderArguments) -> Result<Folder, Error> {
 }
 
 /// The body of the request that asks for these rows.
-pub(super) fn body(asked: &LogsQueryArguments) -> String {
+fn body(asked: &LogsQueryArguments) -> Value {
     let LogsQueryArguments {
         limit,
         before,
@@ -80,7 +77,7 @@ pub(super) fn body(asked: &LogsQueryArguments) -> String {
             object.extend(value.map(|value| (name.to_owned(), value)));
         }
     }
-    body.to_string()
+    body
 }
 
 fn status_name(status: LogStatus) -> &'static str {
@@ -91,7 +88,7 @@ fn status_name(status: LogStatus) -> &'static str {
 }
 
 /// Shows rows: as the JSON that the door answers, or a line each.
-pub(super) fn show(out: &mut dyn Write, rows: &[Log], json: bool) -> io::Result<()> {
+fn show(out: &mut dyn Write, rows: &[Log], json: bool) -> io::Result<()> {
     if json {
         return writeln!(out, "{}", serde_json::to_string(rows)?);
     }
@@ -107,6 +104,7 @@ fn line(row: &Log) -> String {
         status,
         at,
         auth,
+        by,
         user,
         token,
         address,
@@ -114,14 +112,15 @@ fn line(row: &Log) -> String {
         block,
         count,
     } = row;
-    let mut line = format!(
-        "{id:>8}  {}  {:<5}  {}",
+    let mut parts = vec![
+        format!("{id:>8}"),
         printable(at),
-        printable(status),
-        printable(event)
-    );
+        format!("{:<5}", printable(status)),
+        printable(event),
+    ];
     let told = [
         ("auth", auth.map(|it| it.to_string())),
+        ("by", by.map(|it| it.to_string())),
         ("user", user.map(|it| it.to_string())),
         ("token", token.as_deref().map(printable)),
         ("address", address.map(|it| it.to_string())),
@@ -130,11 +129,9 @@ fn line(row: &Log) -> String {
         ("count", count.map(|it| it.to_string())),
     ];
     for (name, value) in told {
-        if let Some(value) = value {
-            line.push_str(&format!("  {name}={value}"));
-        }
+        parts.extend(value.map(|value| format!("{name}={value}")));
     }
-    line
+    parts.join("  ")
 }
 
 /// The text with what would break the line, or act on a terminal, escaped. A server that was taken over is no reason
@@ -162,6 +159,7 @@ mod tests {
             status: "error".to_owned(),
             at: "2026-01-01T00:00:00.000Z".to_owned(),
             auth: Some(5),
+            by: None,
             user: None,
             token: None,
             address: Some([127, 0, 0, 1].into()),
@@ -215,9 +213,8 @@ mod tests {
             after: Some("2026-01-01T00:00:00Z".to_owned()),
             status: Some(LogStatus::Error),
         };
-        let body: serde_json::Value = serde_json::from_str(&body(&asked)).unwrap();
         assert_eq!(
-            body,
+            body(&asked),
             serde_json::json!({"limit": 5, "before": 17, "after": "2026-01-01T00:00:00Z", "status": "error"})
         );
     }

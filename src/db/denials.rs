@@ -123,7 +123,7 @@ impl Kept {
             .saturating_mul(1_000);
         // A clock that was set back ends every minute that it is before.
         let is_over = |since: i64| now_ms < since || now_ms.saturating_sub(since) >= minute_ms;
-        if !self.oldest_ms.is_some_and(|since| is_over(since)) {
+        if !self.oldest_ms.is_some_and(&is_over) {
             return Due::new();
         }
         self.by_key

@@ -11,14 +11,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use super::error::Error;
 use super::event::Event;
 use crate::base::Budget;
-use crate::model::{Facts, Flake, Incarnation};
+use crate::model::{Facts, Flake};
 use crate::policy::Policy;
 
 /// The state at which an errand has its turn.
 pub(super) struct Ground<'a> {
     pub(super) facts: &'a dyn Facts,
     pub(super) policy: &'a Arc<Policy>,
-    pub(super) incarnation: Incarnation,
     /// Unix milliseconds; never before the newest block's.
     pub(super) now_ms: i64,
     pub(super) budget: &'a Budget,

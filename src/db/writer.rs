@@ -448,7 +448,6 @@ impl Group {
         let ground = Ground {
             facts: &self.facts,
             policy: &self.policy,
-            incarnation,
             now_ms,
             budget,
         };

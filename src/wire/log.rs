@@ -1,4 +1,4 @@
-//! A row of the answer of `logs`: `{"id", "event", "status", "at", "auth"?, "user"?, "token"?, "address"?, "code"?,
+//! A row of the answer of `logs`: `{"id", "event", "status", "at", "auth"?, "by"?, "user"?, "token"?, "address"?, "code"?,
 //! "block"?, "count"?}`; `at` is an ISO-8601 instant in UTC with milliseconds. The answer is a bare array of these,
 //! the newest first.
 
@@ -23,6 +23,9 @@ pub struct Log {
     /// The auth that asked, or whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<i64>,
+    /// The auth that asked, where `auth` is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<i64>,
     /// The user it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<i64>,
@@ -56,6 +59,7 @@ impl From<db::Logged> for Log {
             .to_owned(),
             at: instant(event.at),
             auth: event.auth,
+            by: event.by,
             user: event.user,
             token: event.token,
             address: event.address,

@@ -299,7 +299,7 @@ fn verifying_tells_what_was_checked_and_finds_what_is_wrong() {
     assert_eq!(code(&["verify", "--data", "none"]), Some(5));
     assert!(!dir.path().join("none").exists());
     let folder = dir.path().join("data");
-    let open = solon::Folder::open(&folder, &solon::Options::default()).unwrap();
+    let open = Folder::open(&folder, &Options::default()).unwrap();
     let first = open.database().head().hash.to_string();
     let database = open.database();
     database

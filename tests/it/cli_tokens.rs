@@ -616,3 +616,20 @@ fn whoever_signs_in_reads_the_banner_first() {
     let told = text(&told.stderr);
     assert!(told.starts_with("Only for friends\\u{1b}[2J\n"), "{told}");
 }
+
+#[test]
+fn the_trail_is_read_from_a_server_too() {
+    let world = world();
+    assert!(world.login().status.success());
+    // Whoever has no op `logs` at `_log` reads of themselves alone; `all` does not reach it.
+    let own = world.done(&["logs", "--json"], "");
+    let own: Vec<Value> = serde_json::from_str(&own).unwrap();
+    assert_eq!(own[0]["event"], "sign-in");
+    let auth = own[0]["auth"].clone();
+    assert!(own.iter().all(|row| row["auth"] == auth), "{own:?}");
+    let all = world.root_done(&["logs", "--json", "--limit", "1000"], "");
+    let all: Vec<Value> = serde_json::from_str(&all).unwrap();
+    assert!(all.iter().any(|row| row["auth"] != auth), "{all:?}");
+    let line = world.root_done(&["logs", "--limit", "1", "--status", "ok"], "");
+    assert_eq!(line.lines().count(), 1);
+}

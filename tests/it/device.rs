@@ -1,10 +1,12 @@
 //! Signing in for a device over HTTP: the two endpoints, the page in between, and what must not get through them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::support::People;
-use crate::support::served::{Reply, Served, serve_folder};
-use solon::server::Mode;
+use crate::support::served::{Reply, Served, config, serve_config};
+use solon::server::{Config, Mode};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -17,7 +19,11 @@ impl World {
     fn new() -> Self {
         let people = People::new();
         people.user("ann", Some("correct horse"));
-        let served = serve_folder(people.folder.clone(), Mode::Closed, None);
+        let config = Config {
+            clock: Arc::clone(&people.clock) as _,
+            ..config(Mode::Closed)
+        };
+        let served = serve_config(people.folder.clone(), &config, None);
         Self { people, served }
     }
 

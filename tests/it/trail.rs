@@ -30,7 +30,7 @@ fn options(clock: &Arc<ManualClock>) -> Options {
 struct World {
     folder: Folder,
     clock: Arc<ManualClock>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl World {
@@ -38,11 +38,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
         let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        let world = Self {
-            folder,
-            clock,
-            _dir: dir,
-        };
+        let world = Self { folder, clock, dir };
         world.write(&json!([{"_id": "_collection", "name": "note"},
                             {"_id": "_predicate", "name": "note/text", "type": "string"}]));
         let people = [
@@ -328,13 +324,9 @@ fn a_flood_of_denials_costs_one_row_a_minute_and_all_of_it_is_counted() {
     session.tell_denied("db/no-permission");
     session.tell_denied("db/no-permission");
     world.folder.close();
-    let World {
-        folder,
-        clock,
-        _dir,
-    } = world;
+    let World { folder, clock, dir } = world;
     drop((session, folder));
-    let folder = Folder::open(_dir.path(), &options(&clock)).unwrap();
+    let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
     let rows = folder.logs("local/default", &LogQuery::default()).unwrap();
     let counted: u64 = rows
         .iter()

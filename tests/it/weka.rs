@@ -66,8 +66,14 @@ impl Client<'_> {
         assert_eq!(data["token_type"], "Bearer");
         assert_eq!(data["expires_in"], 300);
         assert_eq!(data["password_change_required"], false);
-        self.access = data["access_token"].as_str().unwrap().to_owned();
-        self.refresh = data["refresh_token"].as_str().unwrap().to_owned();
+        data["access_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.access);
+        data["refresh_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.refresh);
     }
 
     fn call(&self, method: &str, path: &str) -> Reply {
