@@ -62,7 +62,7 @@ pub(super) fn typed(auth: SubjectId, record: &str, facts: &dyn Facts) -> Result<
     Ok(flakes)
 }
 
-/// The flakes by which every token of an auth ends now, with a record or without.
+/// The flakes by which every token of an auth ends now, those too that were issued in this very second.
 pub(super) fn ended(auth: SubjectId, now_ms: i64, facts: &dyn Facts) -> Result<Vec<Flake>, Error> {
     let before = facts.value_list(auth, predicate::AUTH_VALID_AFTER)?;
     let before = before.iter().find_map(|value| match value {

@@ -63,6 +63,7 @@ mod accounts;
 mod api_tokens;
 mod attack;
 mod attack_changes;
+mod attack_people;
 mod attack_tokens;
 mod attack_writes;
 mod certificate;

@@ -42,6 +42,11 @@ impl People {
         self.path().join("local/default.redb")
     }
 
+    /// A file of the folder.
+    pub fn place(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
     /// Makes a transaction as root that must be accepted.
     pub fn root(&self, items: &Value) {
         self.folder
