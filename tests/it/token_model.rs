@@ -80,7 +80,8 @@ impl Twins {
         self.data.as_ref().unwrap()
     }
 
-    fn note(&mut self, what: String) {
+    fn note(&mut self, what: impl AsRef<str>) {
+        let what = what.as_ref();
         self.done.push(format!("{} {what}", self.plain.now_ms));
     }
 
@@ -817,7 +818,7 @@ impl Twins {
 
     fn restart(&mut self) {
         self.data = self.data.take().map(Bearers::again);
-        self.note("restarted".to_owned());
+        self.note("restarted");
     }
 
     /// What root is told of all records.
@@ -872,7 +873,7 @@ impl Twins {
             self.count(format!("presented {fate:?}"));
             let token = &self.plain.tokens[place];
             let told = self.data().folder.session(&token.text, None);
-            let code = told.as_ref().err().map(|it| it.code());
+            let code = told.as_ref().err().map(solon::Error::code);
             let auth = &self.plain.auths[token.auth];
             assert!(
                 fate.is(code),

@@ -202,9 +202,10 @@ impl PlainTokens {
                     EXPIRED
                 } else if !auth.exists || auth.is_disabled {
                     NO_AUTH
-                } else if token.is_ended || self.is_too_old(token.auth, *issued_s) {
-                    INVALID
-                } else if self.records.get(id).is_some_and(|it| self.is_revoked(it)) {
+                } else if token.is_ended
+                    || self.is_too_old(token.auth, *issued_s)
+                    || self.records.get(id).is_some_and(|it| self.is_revoked(it))
+                {
                     INVALID
                 } else if self.outlived_root(token.auth, *issued_s) {
                     EXPIRED
