@@ -32,7 +32,7 @@ impl People {
         Self {
             folder,
             clock,
-            dir: dir,
+            dir,
         }
     }
 
