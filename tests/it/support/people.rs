@@ -29,11 +29,7 @@ impl People {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
         let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        Self {
-            folder,
-            clock,
-            dir,
-        }
+        Self { folder, clock, dir }
     }
 
     /// A file of the folder.
