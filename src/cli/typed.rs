@@ -32,7 +32,7 @@ pub(super) fn secret_lines(count: usize) -> Result<Vec<Secret>, Error> {
         .collect();
     if lines.len() != count {
         return Err(match count {
-            1 => Error::Arguments("standard input must be one line: the password"),
+            1 => Error::Arguments("standard input must be one line: the password, or the token"),
             _ => Error::Arguments(
                 "standard input must be two lines: the old password, and the new one",
             ),

@@ -8,6 +8,7 @@
 //! ["restore-db", {"db/id": "network/name", "incarnation"?: hex}]
 //! ["accounts", {}]
 //! ["new-user", {"db"?: "network/name", ..}]   the rest is as for the action of a database
+//! ["logs", {"db"?: "network/name", ..}]       and here
 //! ```
 
 use super::data_dir::parse_incarnation;
@@ -29,6 +30,7 @@ pub(super) enum AccountAction {
     RestoreDatabase(DatabaseName, Option<Incarnation>),
     Accounts,
     NewUser(Within),
+    Logs(Within),
 }
 
 /// What is asked of one database, of master if none is named.
@@ -70,6 +72,7 @@ impl AccountAction {
                 Some((key, _)) => Err(unknown(&at, key)),
             },
             "new-user" => within(members, &at).map(Self::NewUser),
+            "logs" => within(members, &at).map(Self::Logs),
             _ => Err(invalid(
                 &root.index(0),
                 format!("`{action}` is no action on accounts"),

@@ -5,7 +5,8 @@
 //! 2. An account owns the network of its name. Its owners act in that network, root of master in every one and in
 //!    `local`, which no account owns. `solon` is the engine's. Nobody else acts, whatever the rules of master allow.
 //! 3. What is not there and what is another's are refused alike.
-//! 4. An owner counts as root for minting in the account's databases (law 11), and for nothing else there.
+//! 4. An owner counts as root in the account's databases for minting (law 11), for making users and for reading the
+//!    trail; for all else there by a token that was minted so.
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -24,6 +25,7 @@ use super::session::{Session, wrong_database};
 use super::settle::{Settling, undone_until_ms};
 use super::source::Source;
 use super::state::budget;
+use super::trail::Logged;
 use super::writer::random;
 use crate::base::limits::NETWORK_DATABASES_MAX;
 use crate::model::system::{ROOT_AUTH, collection, predicate};
@@ -80,6 +82,8 @@ pub enum Acted {
     Accounts(Vec<Account>),
     /// A user was made.
     User(Added),
+    /// What an audit trail tells.
+    Logs(Vec<Logged>),
 }
 
 /// Where an action reads: a state of master, or the one at its turn there.
@@ -99,8 +103,8 @@ impl Folder {
     /// Does what is asked of accounts and databases; `session` is one of `solon/master`.
     ///
     /// Shape: `["new-account", {"name", "owner"}]`, `["new-db" | "delete-db", {"db/id"}]`,
-    /// `["restore-db", {"db/id", "incarnation"?}]`, `["accounts", {}]`; and `["new-user", {"db"?, ..}]`, which
-    /// is asked of the database that is named, for an owner with the eyes of its root, else of master.
+    /// `["restore-db", {"db/id", "incarnation"?}]`, `["accounts", {}]`; and `["new-user" | "logs", {"db"?, ..}]`,
+    /// which are asked of the database that is named, for an owner with the eyes of its root, else of master.
     ///
     /// # Errors
     /// `Unauthenticated` for a session of another database; `Invalid` for what is none; `Denied` for an auth whose roles
@@ -119,6 +123,9 @@ impl Folder {
             AccountAction::Accounts => self.accounts(session).map(Acted::Accounts),
             AccountAction::NewUser(within) => self.within(session, &within, |target| {
                 target.new_user(&within.body).map(Acted::User)
+            }),
+            AccountAction::Logs(within) => self.within(session, &within, |target| {
+                target.logs(&within.body).map(Acted::Logs)
             }),
         }
     }

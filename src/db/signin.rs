@@ -7,6 +7,7 @@
 //!    check of a password at one price, and one row in the trail, which never has a name that is no user's.
 //! 2. The record of the password is made anew in the same commit if it is of another function or a lower cost.
 //! 3. Nothing is handed out before the family's record is durable.
+//! 4. Who names an account must own it, and so be a user of `solon/master`; else the sign-in is none, as in point 1.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::family::{
 use super::fields::{Fields, missing, place};
 use super::folder::Folder;
 use super::lockout::Failed;
+use super::master;
 use super::mint::{has_record, issue};
 use super::password_record::record_flakes;
 use super::people::{People, Try};
@@ -82,6 +84,16 @@ impl Folder {
     /// `Invalid` for a life that cannot be asked for; `Unavailable` if too many passwords are being checked, or the
     /// disk does not answer.
     pub fn sign_in(&self, request: &SignIn<'_>, source: Source) -> Result<SignedIn, Error> {
+        self.sign_in_as(request, None, source)
+    }
+
+    /// The same, of an owner of the account that is named, if one is.
+    fn sign_in_as(
+        &self,
+        request: &SignIn<'_>,
+        account: Option<String>,
+        source: Source,
+    ) -> Result<SignedIn, Error> {
         let people = self.people();
         let tried = request.user.tried(&canonical(request.database));
         people.admit(tried, source)?;
@@ -95,7 +107,18 @@ impl Folder {
         };
         let compared = compare(people, &turn, &request.user, request.password, &database)?;
         drop(turn);
-        let Some(proven) = compared.proven else {
+        let account = account.map(|name| Owned {
+            name,
+            is_in_master: database.incarnation() == self.master().database.incarnation(),
+        });
+        let proven = match (compared.proven, &account) {
+            (Some(proven), Some(account)) => {
+                let is_owner = account.is_of(proven.user, &database.state().snapshot)?;
+                Some(proven).filter(|_| is_owner)
+            }
+            (proven, _) => proven,
+        };
+        let Some(proven) = proven else {
             return Err(refused(&database, begun.failed(), compared.user, source));
         };
         begun.succeeded();
@@ -107,6 +130,7 @@ impl Folder {
             family,
             hash: refresh.hash(),
             expire_seconds: request.expire_seconds,
+            account,
             source,
         };
         let auth = proven.auth;
@@ -143,8 +167,7 @@ impl Folder {
         let user = UserName::read(user)?;
         let password = fields.needed_secret("password")?;
         let expire_seconds = fields.seconds("expireSeconds")?;
-        // Whose account it is follows from the user; clients of other servers send it.
-        fields.text("account")?;
+        let account = fields.text("account")?;
         let named = fields.text("db")?;
         fields.end()?;
         let database = one_of(database, named.as_deref())?.unwrap_or(default);
@@ -154,7 +177,7 @@ impl Folder {
             expire_seconds,
             database,
         };
-        self.sign_in(&request, source)
+        self.sign_in_as(&request, account, source)
     }
 
     /// What a database shows to whoever is about to sign in: its `_setting/banner`. One that is not there shows none.
@@ -304,11 +327,32 @@ pub(super) fn still(proven: &Proven, facts: &dyn Facts) -> Result<(), Error> {
     if is_so { Ok(()) } else { Err(wrong()) }
 }
 
+/// An account that whoever signs in must own.
+struct Owned {
+    name: String,
+    /// Whether the sign-in is to `solon/master`, whose users alone own accounts.
+    is_in_master: bool,
+}
+
+impl Owned {
+    /// Whether it is there, and this user's.
+    fn is_of(&self, user: SubjectId, facts: &dyn Facts) -> Result<bool, Error> {
+        if !self.is_in_master {
+            return Ok(false);
+        }
+        match master::account(facts, &self.name)? {
+            Some(account) => Ok(master::owners(facts, account)?.contains(&user)),
+            None => Ok(false),
+        }
+    }
+}
+
 /// What begins a family at the writer's turn.
 struct Start {
     family: TokenId,
     hash: String,
     expire_seconds: Option<u64>,
+    account: Option<Owned>,
     source: Source,
 }
 
@@ -322,6 +366,11 @@ impl Start {
         } = *ground;
         let Proven { auth, user, .. } = *proven;
         still(proven, facts)?;
+        if let Some(account) = &self.account
+            && !account.is_of(user, facts)?
+        {
+            return Err(wrong());
+        }
         let is_root = holds_root(auth, policy, facts)?;
         let issued_at_s = issue(auth, facts, now_ms)?;
         let ends_ms = expires_ms(issued_at_s, now_ms, is_root);

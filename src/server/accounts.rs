@@ -16,7 +16,7 @@ use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;
 use crate::db::{Acted, Error, ErrorKind, Folder, Session};
-use crate::wire::{Account, Listed, Named};
+use crate::wire::{Account, Listed, Log, Named};
 
 /// Answers `/api/action`.
 pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answered, Refusal> {
@@ -26,6 +26,7 @@ pub(super) fn act(folder: &Folder, session: &Session, text: &str) -> Result<Answ
         Acted::Database(database) => answer(auth, &Listed::from(database)),
         Acted::Accounts(accounts) => answer(auth, &all::<_, Account>(accounts)),
         Acted::User(added) => answer(auth, &Named::from(added)),
+        Acted::Logs(rows) => answer(auth, &all::<_, Log>(rows)),
     }
 }
 

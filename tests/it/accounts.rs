@@ -314,6 +314,7 @@ fn only_a_token_of_master_is_asked_with() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn an_owner_mints_in_the_account_s_databases_as_root() {
     let data = Data::with_accounts();
     data.on("ann", "new-db", "acme/a").unwrap();
@@ -456,6 +457,7 @@ fn an_owner_who_is_none_any_more_is_refused_on_the_next_request() {
 
 #[cfg(feature = "server")]
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn the_doors_answer_in_their_shapes() {
     use solon::server::Mode;
 
@@ -516,6 +518,12 @@ fn the_doors_answer_in_their_shapes() {
         r#"{"root": true, "db": "acme/sales"}"#,
     ));
     let token = minted["token"].as_str().unwrap();
+    let logs = r#"["logs", {"db": "acme/sales", "limit": 1}]"#;
+    let rows = told(&send("POST", "/api/action", &ann, logs));
+    assert_eq!(
+        (&rows[0]["event"], &rows[0]["status"]),
+        (&json!("minted"), &json!("ok"))
+    );
     let query = r#"{"select": ["*"], "from": "_role"}"#;
     for path in [
         "/api/db/query",
@@ -672,4 +680,138 @@ fn the_trail_of_master_has_what_owners_did() {
             EventKind::DatabaseRestored,
         ]
     );
+}
+
+#[test]
+fn an_owner_reads_the_trails_of_the_account_s_databases() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    data.on("zoe", "new-db", "zeta/a").unwrap();
+    data.mark("acme/a", "here");
+    let read = |who: &str, body: Value| match data.act(who, &json!(["logs", body]))? {
+        Acted::Logs(rows) => Ok(rows),
+        other => panic!("{other:?}"),
+    };
+    let of_acme = read("ann", json!({"db": "acme/a"})).unwrap();
+    assert!(
+        of_acme
+            .iter()
+            .any(|it| it.event.event == EventKind::PolicyChanged)
+    );
+    assert_eq!(of_acme, read("root", json!({"db": "acme.a"})).unwrap());
+    let last = read("ann", json!({"db": "acme/a", "limit": 1, "status": "ok"})).unwrap();
+    assert_eq!(last, of_acme[..1]);
+    for db in ["zeta/a", "acme/none", "local/default", "../acme/a"] {
+        refused(
+            read("ann", json!({"db": db})),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    for who in ["zoe", "eve"] {
+        refused(
+            read(who, json!({"db": "acme/a"})),
+            ErrorKind::NotFound,
+            "db/not-found",
+        );
+    }
+    for (body, at) in [
+        (json!({"db": "acme/a", "limit": 0}), "/1/limit"),
+        (json!({"limit": 0}), "/1/limit"),
+        (json!({"db": 7}), "/1/db"),
+        (json!({"db": "acme/a", "auth": 7}), "/1/auth"),
+    ] {
+        let error = read("ann", body.clone()).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.at()),
+            (ErrorKind::Invalid, Some(at)),
+            "{body}"
+        );
+    }
+    // In master itself the rules of master say who reads what.
+    let ann = data.session("ann").auth().raw();
+    let own = read("ann", json!({})).unwrap();
+    assert!(!own.is_empty());
+    assert!(own.iter().all(|it| it.event.auth == Some(ann)));
+    assert_eq!(own, read("ann", json!({"db": MASTER})).unwrap());
+    assert!(read("root", json!({})).unwrap().len() > own.len());
+    // Whoever is an owner no more reads no more.
+    let items = json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", "ann"]],
+                        "_action": "delete"}]);
+    data.master().transact(&items.to_string()).unwrap();
+    refused(
+        read("ann", json!({"db": "acme/a"})),
+        ErrorKind::NotFound,
+        "db/not-found",
+    );
+}
+
+#[test]
+fn who_names_an_account_when_signing_in_must_own_it() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    let password = "correct horse battery";
+    for (db, name) in [
+        (MASTER, "ann"),
+        (MASTER, "eve"),
+        ("acme/a", "ann"),
+        ("local/default", "ann"),
+    ] {
+        let user = json!({"username": format!("{name}2"), "password": password, "roles": ["root"]});
+        let token = data.folder().root_token_in(db, 3_599).unwrap();
+        let root = data
+            .folder()
+            .session_from(&token, Some(db), Source::default())
+            .unwrap();
+        root.new_user(&user.to_string()).unwrap();
+    }
+    let owners = |action: Option<&str>| {
+        let mut item =
+            json!({"_id": ["account/name", "acme"], "owners": [["_user/username", "ann2"]]});
+        if let Some(action) = action {
+            item["_action"] = json!(action);
+        }
+        data.master().transact(&json!([item]).to_string()).unwrap();
+    };
+    let sign_in = |db: &str, user: &str, password: &str, account: Option<&str>| {
+        let mut body = json!({"user": user, "password": password});
+        if let Some(account) = account {
+            body["account"] = json!(account);
+        }
+        data.folder()
+            .sign_in_request(&body.to_string(), Some(db), MASTER, Source::default())
+    };
+    let no = |told: Result<solon::db::SignedIn, solon::Error>| {
+        refused(told, ErrorKind::Unauthenticated, "db/invalid-password")
+    };
+    assert!(sign_in(MASTER, "ann2", password, None).is_ok());
+    let wrong = no(sign_in(MASTER, "ann2", "wrong", Some("acme")));
+    let not_yet = no(sign_in(MASTER, "ann2", password, Some("acme")));
+    assert_eq!(not_yet, wrong);
+    owners(None);
+    assert!(sign_in(MASTER, "ann2", password, Some("acme")).is_ok());
+    for (db, user, account) in [
+        (MASTER, "ann2", "zeta"),
+        (MASTER, "ann2", "none"),
+        (MASTER, "ann2", ""),
+        (MASTER, "eve2", "acme"),
+        // Users of other databases own no account, whatever they are called.
+        ("acme/a", "ann2", "acme"),
+        ("local/default", "ann2", "acme"),
+    ] {
+        assert_eq!(
+            no(sign_in(db, user, password, Some(account))),
+            wrong,
+            "{db} {user} {account}"
+        );
+        assert!(sign_in(db, user, password, None).is_ok());
+    }
+    owners(Some("delete"));
+    no(sign_in(MASTER, "ann2", password, Some("acme")));
+    // Such a failure counts as others do.
+    for _ in 0..4 {
+        no(sign_in(MASTER, "ann2", password, Some("acme")));
+    }
+    let told = sign_in(MASTER, "ann2", password, None);
+    assert_eq!(told.unwrap_err().code(), "db/locked-out");
 }

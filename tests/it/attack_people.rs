@@ -176,7 +176,7 @@ fn a_refresh_key_that_cannot_be_read_ends_no_sign_in() {
     let people = People::new();
     people.user("ann", Some("open sesame"));
     let signed = sign_in(&people, "ann").unwrap();
-    let (there, away) = (people.path("keys/refresh.key"), people.path("away"));
+    let (there, away) = (people.place("keys/refresh.key"), people.place("away"));
     std::fs::rename(&there, &away).unwrap();
     people.clock.advance(Duration::from_secs(2));
     let body = json!({"refresh_token": signed.refresh_token}).to_string();

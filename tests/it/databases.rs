@@ -231,7 +231,9 @@ fn a_command_is_for_the_database_that_it_names() {
             .is_ok()
     );
     refused(
-        folder.verify_command(&body, None).and_then(|it| it.make()),
+        folder
+            .verify_command(&body, None)
+            .and_then(solon::db::SignedCommand::make),
         ErrorKind::Conflict,
         "db/replay",
     );

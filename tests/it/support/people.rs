@@ -1,5 +1,6 @@
 //! A data folder with people in it, a driven clock, and passwords that cost next to nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use solon::token::PasswordCost;
 use super::START_MS;
 
 /// The least that argon2 can be.
-const CHEAP: PasswordCost = PasswordCost {
+pub const CHEAP: PasswordCost = PasswordCost {
     memory_kib: 8,
     passes: 1,
     lanes: 1,
@@ -32,8 +33,17 @@ impl People {
         Self { folder, clock, dir }
     }
 
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The file of the database.
+    pub fn file(&self) -> PathBuf {
+        self.path().join("local/default.redb")
+    }
+
     /// A file of the folder.
-    pub fn path(&self, path: &str) -> std::path::PathBuf {
+    pub fn place(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
