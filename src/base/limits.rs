@@ -177,6 +177,10 @@ pub const TRANSACTION_SECONDS_MAX: u64 = 15;
 /// The life of a root token, seconds: a root token that leaks is dead within the hour.
 pub const ROOT_TOKEN_SECONDS_MAX: u64 = 3_599;
 
+/// How far ahead the issue of a token may be, milliseconds. A `validAfter` is rounded up to the second, and so is a
+/// second one within that second; a mint takes the later as its issue, and is good at once.
+pub const ISSUED_AHEAD_MS_MAX: i64 = 2_000;
+
 /// A token without a record may live this long, seconds; a longer one gets a record it dies with.
 pub const UNRECORDED_TOKEN_SECONDS_MAX: u64 = 86_400;
 
@@ -297,6 +301,14 @@ pub const SLOW_DOWN_FAILURES_MAX: usize = 20;
 
 /// The time between two tries of a name that is slowed down, seconds: who is not known yet still gets in, with patience.
 pub const SLOW_DOWN_SECONDS: u64 = 10;
+
+/// Failed sign-ins from one source, of whatever names; then that source is slowed down. An office behind one address
+/// mistypes less.
+pub const SOURCE_FAILURES_MAX: usize = 100;
+
+/// The time between two tries from a source that is slowed down, seconds: whoever tries one password on many names is a
+/// hundred times slower by it, and others behind the same address get in.
+pub const SOURCE_SLOW_DOWN_SECONDS: u64 = 1;
 
 /// How long a failed sign-in counts, seconds: longer than a lock-out lasts, so that waiting gains nothing on it.
 pub const SIGN_IN_FAILURE_SECONDS_MAX: u64 = 600;

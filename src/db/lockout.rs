@@ -4,9 +4,12 @@
 //!    an old password locks out itself, and nobody else who uses the same account.
 //! 2. Twenty failures of one name, whatever their source, slow it down: one try every ten seconds, whoever asks. A
 //!    source from which the name signed in lately is exempt, so that nobody is kept out from afar.
-//! 3. A name is what was sent, by its hash: whether there is such a user changes nothing here.
-//! 4. A try is counted before its password is checked, so that many at one time are no more than five.
-//! 5. Memory is bounded. What is forgotten first is neither locked nor trusted, the oldest first; so nobody ends a
+//! 3. A hundred failures from one source, whatever the names, slow that source down: one try a second, but of names that
+//!    signed in from there lately. Who tries one password on every name locks none of them out. A program that does not
+//!    say where its users are is no source.
+//! 4. A name is what was sent, by its hash: whether there is such a user changes nothing here.
+//! 5. A try is counted before its password is checked, so that many at one time are no more than five.
+//! 6. Memory is bounded. What is forgotten first is neither locked nor trusted, the oldest first; so nobody ends a
 //!    lock-out by making others.
 //!
 //! It reads no clock: whoever asks says what time it is. A restart forgets all of it.
@@ -20,11 +23,11 @@ use sha2::{Digest as _, Sha256};
 use super::source::Source;
 use crate::base::limits::{
     LOCKOUT_FAILURES_MAX, LOCKOUT_SECONDS, LOCKOUTS_MAX, SIGN_IN_FAILURE_SECONDS_MAX,
-    SIGN_IN_TRUST_SECONDS_MAX, SLOW_DOWN_FAILURES_MAX, SLOW_DOWN_SECONDS,
+    SIGN_IN_TRUST_SECONDS_MAX, SLOW_DOWN_FAILURES_MAX, SLOW_DOWN_SECONDS, SOURCE_FAILURES_MAX,
+    SOURCE_SLOW_DOWN_SECONDS,
 };
 
 const LOCK: Duration = Duration::from_secs(LOCKOUT_SECONDS);
-const PAUSE: Duration = Duration::from_secs(SLOW_DOWN_SECONDS);
 const REMEMBERED: Duration = Duration::from_secs(SIGN_IN_FAILURE_SECONDS_MAX);
 const TRUSTED: Duration = Duration::from_secs(SIGN_IN_TRUST_SECONDS_MAX);
 
@@ -33,6 +36,9 @@ const TRUSTED: Duration = Duration::from_secs(SIGN_IN_TRUST_SECONDS_MAX);
 pub(super) struct Tried([u8; 32]);
 
 impl Tried {
+    /// All names together: the hash of none that anybody could find.
+    const ANY: Self = Self([0; 32]);
+
     /// The name, spelled so that no two are alike, of a database.
     pub(super) fn new(database: &str, name: &str) -> Self {
         let mut hasher = Sha256::new();
@@ -40,6 +46,35 @@ impl Tried {
         hasher.update([0]);
         hasher.update(name.as_bytes());
         Self(hasher.finalize().into())
+    }
+}
+
+/// What failures are counted under.
+type Key = (Tried, Place);
+
+/// When what is counted under a key is slowed down, and to what.
+struct SlowDown {
+    failures_max: usize,
+    pause: Duration,
+}
+
+impl SlowDown {
+    const OF_NAME: Self = Self {
+        failures_max: SLOW_DOWN_FAILURES_MAX,
+        pause: Duration::from_secs(SLOW_DOWN_SECONDS),
+    };
+    const OF_SOURCE: Self = Self {
+        failures_max: SOURCE_FAILURES_MAX,
+        pause: Duration::from_secs(SOURCE_SLOW_DOWN_SECONDS),
+    };
+
+    /// That of a name from all places, or of a place and all names.
+    fn of(key: Key) -> Option<Self> {
+        match key {
+            (_, Place::All) => Some(Self::OF_NAME),
+            (Tried::ANY, _) => Some(Self::OF_SOURCE),
+            _ => None,
+        }
     }
 }
 
@@ -92,7 +127,7 @@ pub(super) enum Failed {
 /// All that is known of failures.
 #[derive(Debug)]
 pub(super) struct Lockouts {
-    tries: BTreeMap<(Tried, Place), Tries>,
+    tries: BTreeMap<Key, Tries>,
     entries_max: usize,
 }
 
@@ -106,9 +141,20 @@ impl Default for Lockouts {
 }
 
 impl Lockouts {
-    /// For how long a source is locked out of a name; none if it is not.
+    /// For how long a source may not try a name; none if it may.
     pub(super) fn locked(&self, tried: Tried, source: Source, now: Duration) -> Option<Duration> {
-        self.tries.get(&(tried, source.into()))?.lock_left(now)
+        let own = self.tries.get(&(tried, source.into()));
+        if let Some(left) = own.and_then(|tries| tries.lock_left(now)) {
+            return Some(left);
+        }
+        if own.is_some_and(|tries| tries.is_trusted(now)) {
+            return None;
+        }
+        let pauses = slowed(tried, source).filter_map(|key| {
+            let slow_down = SlowDown::of(key)?;
+            self.tries.get(&key)?.pause_left(&slow_down, now)
+        });
+        pauses.max()
     }
 
     /// Whether anyone is locked out of a name, or it is slowed down.
@@ -116,7 +162,8 @@ impl Lockouts {
         self.tries
             .range((tried, Place::All)..=(tried, Place::V6(u64::MAX)))
             .any(|((_, place), tries)| {
-                tries.lock_left(now).is_some() || (*place == Place::All && tries.is_slow(now))
+                tries.lock_left(now).is_some()
+                    || (*place == Place::All && tries.is_slow(SLOW_DOWN_FAILURES_MAX, now))
             })
     }
 
@@ -130,29 +177,19 @@ impl Lockouts {
         source: Source,
         now: Duration,
     ) -> Result<(), Duration> {
+        if let Some(left) = self.locked(tried, source, now) {
+            return Err(left);
+        }
         let own = (tried, Place::from(source));
-        let all = (tried, Place::All);
         let mut is_trusted = false;
         if let Some(tries) = self.tries.get_mut(&own) {
-            if let Some(left) = tries.lock_left(now) {
-                return Err(left);
-            }
             tries.forget_before(now);
             if tries.failures.len().saturating_add(tries.open) >= LOCKOUT_FAILURES_MAX {
                 return Err(Duration::from_secs(1));
             }
             is_trusted = tries.is_trusted(now);
         }
-        if let Some(tries) = self.tries.get_mut(&all)
-            && !is_trusted
-            && tries.is_slow(now)
-        {
-            let next = tries.last.saturating_add(PAUSE);
-            if next > now {
-                return Err(next.saturating_sub(now));
-            }
-        }
-        for key in [own, all] {
+        for key in slowed(tried, source).chain([own]) {
             let tries = self.entry(key, now);
             tries.open = tries.open.saturating_add(1);
             // A trusted source's tries do not take the turns of others.
@@ -166,11 +203,16 @@ impl Lockouts {
     /// Ends a try that failed.
     pub(super) fn fail(&mut self, tried: Tried, source: Source, now: Duration) -> Failed {
         let own = (tried, Place::from(source));
-        let tries = self.entry((tried, Place::All), now);
-        tries.open = tries.open.saturating_sub(1);
-        tries.failures.push_back(now);
-        if tries.failures.len() > SLOW_DOWN_FAILURES_MAX {
-            tries.failures.pop_front();
+        for key in slowed(tried, source) {
+            let Some(SlowDown { failures_max, .. }) = SlowDown::of(key) else {
+                continue;
+            };
+            let tries = self.entry(key, now);
+            tries.open = tries.open.saturating_sub(1);
+            tries.failures.push_back(now);
+            if tries.failures.len() > failures_max {
+                tries.failures.pop_front();
+            }
         }
         let tries = self.entry(own, now);
         tries.open = tries.open.saturating_sub(1);
@@ -195,8 +237,8 @@ impl Lockouts {
 
     /// Ends a try of which nothing is known.
     pub(super) fn cancel(&mut self, tried: Tried, source: Source) {
-        for place in [Place::All, source.into()] {
-            if let Some(tries) = self.tries.get_mut(&(tried, place)) {
+        for key in slowed(tried, source).chain([(tried, source.into())]) {
+            if let Some(tries) = self.tries.get_mut(&key) {
                 tries.open = tries.open.saturating_sub(1);
             }
         }
@@ -211,7 +253,7 @@ impl Lockouts {
         }
     }
 
-    fn entry(&mut self, key: (Tried, Place), now: Duration) -> &mut Tries {
+    fn entry(&mut self, key: Key, now: Duration) -> &mut Tries {
         if !self.tries.contains_key(&key) {
             self.make_room(now);
         }
@@ -227,12 +269,12 @@ impl Lockouts {
             return;
         }
         self.tries
-            .retain(|(_, place), tries| tries.worth(*place, now) > Worth::Nothing);
+            .retain(|key, tries| tries.worth(*key, now) > Worth::Nothing);
         while self.tries.len() >= self.entries_max {
             let least = self
                 .tries
                 .iter()
-                .min_by_key(|((_, place), tries)| (tries.worth(*place, now), tries.last))
+                .min_by_key(|(key, tries)| (tries.worth(**key, now), tries.last))
                 .map(|(key, _)| *key);
             match least {
                 Some(key) => drop(self.tries.remove(&key)),
@@ -240,6 +282,13 @@ impl Lockouts {
             }
         }
     }
+}
+
+/// What slows down a try beside its own failures: those of the name, and those of the source.
+fn slowed(tried: Tried, source: Source) -> impl Iterator<Item = Key> {
+    let place = Place::from(source);
+    let of_source = (place != Place::Here).then_some((Tried::ANY, place));
+    [(tried, Place::All)].into_iter().chain(of_source)
 }
 
 /// What is forgotten first, when there is no more room.
@@ -262,10 +311,19 @@ impl Tries {
             .is_some_and(|at| now.saturating_sub(at) < TRUSTED)
     }
 
-    /// Whether a name failed too often lately; asked of what is known of it from all places.
-    fn is_slow(&self, now: Duration) -> bool {
+    /// Whether there were so many failures lately.
+    fn is_slow(&self, failures_max: usize, now: Duration) -> bool {
         let recent = |at: &&Duration| now.saturating_sub(**at) < REMEMBERED;
-        self.failures.iter().filter(recent).count() >= SLOW_DOWN_FAILURES_MAX
+        self.failures.iter().filter(recent).count() >= failures_max
+    }
+
+    /// How long the next try has to wait for the last.
+    fn pause_left(&self, slow_down: &SlowDown, now: Duration) -> Option<Duration> {
+        let left = self
+            .last
+            .saturating_add(slow_down.pause)
+            .saturating_sub(now);
+        (!left.is_zero() && self.is_slow(slow_down.failures_max, now)).then_some(left)
     }
 
     fn forget_before(&mut self, now: Duration) {
@@ -273,9 +331,10 @@ impl Tries {
             .retain(|at| now.saturating_sub(*at) < REMEMBERED);
     }
 
-    fn worth(&self, place: Place, now: Duration) -> Worth {
+    fn worth(&self, key: Key, now: Duration) -> Worth {
         let recent = |at: &Duration| now.saturating_sub(*at) < REMEMBERED;
-        let is_slow = place == Place::All && self.is_slow(now);
+        let slow_down = SlowDown::of(key);
+        let is_slow = slow_down.is_some_and(|it| self.is_slow(it.failures_max, now));
         if self.open > 0 || is_slow || self.lock_left(now).is_some() {
             Worth::Held
         } else if self.is_trusted(now) {
@@ -414,6 +473,41 @@ mod tests {
         }
         let later = at(300 + SIGN_IN_FAILURE_SECONDS_MAX);
         assert!(!lockouts.holds(bob, later));
+    }
+
+    #[test]
+    fn one_password_tried_on_many_names_slows_its_source_down_and_no_other() {
+        let mut lockouts = Lockouts::default();
+        let name = |number: usize| Tried::new("a/b", &number.to_string());
+        let (here, there) = (source("10.0.0.1"), source("10.0.0.2"));
+        let known = name(usize::MAX);
+        lockouts.begin(known, here, at(0)).unwrap();
+        lockouts.succeed(known, here, at(0));
+        for number in 0..SOURCE_FAILURES_MAX {
+            assert_eq!(lockouts.locked(name(number), here, at(0)), None);
+            assert_eq!(fail(&mut lockouts, name(number), here, 0), Failed::Counted);
+        }
+        let next = name(SOURCE_FAILURES_MAX);
+        assert_eq!(lockouts.locked(next, here, at(0)), Some(at(1)));
+        assert_eq!(lockouts.begin(next, here, at(0)), Err(at(1)));
+        assert_eq!(lockouts.begin(next, there, at(0)), Ok(()));
+        assert_eq!(lockouts.begin(next, Source::default(), at(0)), Ok(()));
+        // Who signed in from there lately is not kept out, and takes nobody's turn.
+        lockouts.begin(known, here, at(0)).unwrap();
+        lockouts.succeed(known, here, at(0));
+        assert_eq!(lockouts.begin(next, here, at(1)), Ok(()));
+        assert_eq!(lockouts.begin(name(1), here, at(1)), Err(at(1)));
+        let later = at(1 + SIGN_IN_FAILURE_SECONDS_MAX);
+        assert_eq!(lockouts.begin(name(1), here, later), Ok(()));
+        assert_eq!(lockouts.begin(name(2), here, later), Ok(()));
+        // No place counts for all names of this process.
+        for number in 0..2 * SOURCE_FAILURES_MAX {
+            let unsaid = Source::default();
+            assert_eq!(
+                fail(&mut lockouts, name(number), unsaid, 0),
+                Failed::Counted
+            );
+        }
     }
 
     #[test]

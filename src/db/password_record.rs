@@ -2,9 +2,9 @@
 
 use super::error::{Error, ErrorKind};
 use super::person::{asserted, cleared, set_to, tag};
-use super::state::whole_seconds_up;
+use super::state::valid_after_now;
 use crate::model::system::predicate;
-use crate::model::{Facts, Flake, SubjectId, Value, ValueRef};
+use crate::model::{Facts, Flake, SubjectId, Value};
 use crate::token::{PasswordScheme, password_scheme};
 
 /// What becomes of the tokens of an auth whose password is set.
@@ -62,37 +62,13 @@ pub(super) fn typed(auth: SubjectId, record: &str, facts: &dyn Facts) -> Result<
     Ok(flakes)
 }
 
-/// The flakes by which every token of an auth ends now.
-///
-/// `validAfter` is rounded up to the second, and a token of that very second would be good; so those that have a
-/// record are revoked one by one.
+/// The flakes by which every token of an auth ends now, those too that were issued in this very second.
 pub(super) fn ended(auth: SubjectId, now_ms: i64, facts: &dyn Facts) -> Result<Vec<Flake>, Error> {
     let before = facts.value_list(auth, predicate::AUTH_VALID_AFTER)?;
     let before = before.iter().find_map(|value| match value {
         Value::Instant(ms) => Some(*ms),
         _ => None,
     });
-    let valid_after_ms = before.map_or(now_ms, |ms| ms.max(now_ms));
-    let valid_after = Value::Instant(valid_after_ms);
-    let mut flakes = set_to(auth, predicate::AUTH_VALID_AFTER, valid_after, facts)?;
-    let records = facts.subject_list(predicate::TOKEN_AUTH, ValueRef::Ref(auth))?;
-    for record in records.into_iter().rev() {
-        let issued = facts.value_list(record, predicate::TOKEN_ISSUED)?;
-        let Some(Value::Instant(issued_ms)) = issued.first() else {
-            continue;
-        };
-        if issued_ms.div_euclid(1_000) < whole_seconds_up(valid_after_ms) {
-            // Those before it are as old.
-            break;
-        }
-        let revoked = facts.value_list(record, predicate::TOKEN_REVOKED)?;
-        if !revoked.contains(&Value::Boolean(true)) {
-            flakes.push(asserted(
-                record,
-                predicate::TOKEN_REVOKED,
-                Value::Boolean(true),
-            ));
-        }
-    }
-    Ok(flakes)
+    let valid_after = Value::Instant(valid_after_now(before, now_ms));
+    set_to(auth, predicate::AUTH_VALID_AFTER, valid_after, facts)
 }

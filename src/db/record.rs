@@ -199,29 +199,60 @@ pub(super) fn revoked(s: SubjectId) -> Flake {
     }
 }
 
-/// The flakes by which records go that ended more than a day ago: some, so that whoever mints pays little for it.
+/// The flakes by which records go that ended more than a day ago: some, so that whoever mints or signs in pays little
+/// for it.
 ///
 /// A day, since that is how long an access token may outlive the sign-in whose family it names.
 pub(super) fn swept(facts: &dyn Facts, now_ms: i64) -> Result<Vec<Flake>, Error> {
     let day_ms = i64::try_from(UNRECORDED_TOKEN_SECONDS_MAX)
         .unwrap_or(i64::MAX)
         .saturating_mul(1_000);
-    let bounds = Bounds {
-        from: Bound::Unbounded,
-        to: Bound::Excluded(Value::Instant(now_ms.saturating_sub(day_ms))),
+    let before_ms = now_ms.saturating_sub(day_ms);
+    let oldest = ended(facts, None, before_ms)?;
+    let gone = retracted(&oldest, facts)?;
+    let Some((first_ms, _)) = oldest.first().filter(|_| gone.is_empty()) else {
+        return Ok(gone);
     };
+    // All that were looked at are needed. Another place each time, so that they do not keep the others here for good.
+    let eighths = i64::try_from(facts.basis().0.rem_euclid(8)).unwrap_or(0);
+    let eighth_ms = before_ms.saturating_sub(*first_ms) / 8;
+    let later_ms = eighth_ms.saturating_mul(eighths);
+    let others = ended(facts, Some(first_ms.saturating_add(later_ms)), before_ms)?;
+    retracted(&others, facts)
+}
+
+/// The records that ended within these bounds, some of them: when each did, Unix milliseconds, and which it is.
+fn ended(
+    facts: &dyn Facts,
+    from_ms: Option<i64>,
+    before_ms: i64,
+) -> Result<Vec<(i64, SubjectId)>, Error> {
+    let from = from_ms.map_or(Bound::Unbounded, |ms| Bound::Included(Value::Instant(ms)));
+    let to = Bound::Excluded(Value::Instant(before_ms));
     let mut ended = Vec::new();
-    facts.range(predicate::TOKEN_EXPIRES, &bounds, &mut |fact| {
-        ended.push(fact.s);
-        if ended.len() < TOKEN_RECORDS_LOOKED_AT_MAX {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    })?;
+    facts.range(
+        predicate::TOKEN_EXPIRES,
+        &Bounds { from, to },
+        &mut |fact| {
+            if let ValueRef::Instant(ms) = fact.o {
+                ended.push((ms, fact.s));
+            }
+            if ended.len() < TOKEN_RECORDS_LOOKED_AT_MAX {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    Ok(ended)
+}
+
+/// The flakes by which those of these records go that nothing needs, `TOKEN_RECORDS_SWEPT_MAX` at the most.
+fn retracted(ended: &[(i64, SubjectId)], facts: &dyn Facts) -> Result<Vec<Flake>, Error> {
     let mut gone = Vec::new();
     let mut left = TOKEN_RECORDS_SWEPT_MAX;
-    for s in ended {
+    for (_, s) in ended {
+        let s = *s;
         if left == 0 {
             break;
         }

@@ -28,9 +28,9 @@ use super::source::Source;
 use super::state::{Author, whole_seconds_up};
 use crate::base::limits::{REFRESH_GRACE_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TOKEN_BYTES_MAX};
 use crate::model::system::predicate;
-use crate::model::{Facts, SubjectId, Value};
+use crate::model::{Facts, Incarnation, SubjectId, Value};
 use crate::policy::Policy;
-use crate::token::RefreshToken;
+use crate::token::{self, RefreshToken};
 
 /// What a refresh token that these keys made is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +62,9 @@ impl Folder {
         if refresh_token.len() > TOKEN_BYTES_MAX {
             return Err(dead());
         }
-        let token = keys.read_refresh_token(refresh_token).map_err(|_| dead())?;
+        let token = keys.read_refresh_token(refresh_token).map_err(unread)?;
         let incarnation = token.incarnation();
-        let Opened { name, database } = match self.of_incarnation(incarnation) {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(dead()),
-            Err(error) => return Err(error),
-        };
+        let Opened { name, database } = self.of_family(incarnation)?;
         let next = token.generation().checked_add(1).ok_or_else(dead)?;
         let successor = keys.refresh_token(incarnation, &token.family(), next)?;
         let state = database.state();
@@ -113,14 +109,30 @@ impl Folder {
         fields.end()?;
         if let Some(named) = database {
             let read = self.tokens().keys().read_refresh_token(&token);
-            let of = read
-                .ok()
-                .and_then(|token| self.of_incarnation(token.incarnation()).ok());
-            if of.is_none_or(|of| *of.name != canonical(named)) {
+            let incarnation = read.map_err(unread)?.incarnation();
+            if *self.of_family(incarnation)?.name != canonical(named) {
                 return Err(dead());
             }
         }
         self.refresh(&token, source)
+    }
+
+    /// The database of a family. One that cannot be opened now is no reason to sign in again.
+    fn of_family(&self, incarnation: Incarnation) -> Result<Opened, Error> {
+        self.of_incarnation(incarnation)
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => dead(),
+                _ => error,
+            })
+    }
+}
+
+/// What is told of a token that the keys do not read. Where there is no key to read it by, that is no reason to sign in
+/// again.
+fn unread(error: token::Error) -> Error {
+    match error {
+        token::Error::NoRefreshKey => error.into(),
+        _ => dead(),
     }
 }
 

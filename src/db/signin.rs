@@ -30,6 +30,7 @@ use super::mint::{has_record, issue};
 use super::password_record::record_flakes;
 use super::people::{People, Try};
 use super::person::{UserName, auths_of, is_by_password, is_disabled, record_of, username_of};
+use super::record::swept;
 use super::source::Source;
 use super::state::Author;
 use crate::base::limits::SIGN_IN_AUTHS_MAX;
@@ -390,6 +391,7 @@ impl Start {
             refresh_expires_in: seconds_until(ends_ms, now_ms),
         };
         let mut flakes = begun(&granted, &self.family, &self.hash, ends_ms, facts)?;
+        flakes.extend(swept(facts, now_ms)?);
         if let Some(renewed) = &proven.renewed {
             flakes.extend(record_flakes(auth, renewed, facts)?);
         }

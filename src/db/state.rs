@@ -13,8 +13,8 @@ use super::program::Program;
 use super::record::{Record, TokenKind};
 use super::signed::Signed;
 use crate::base::limits::{
-    BODY_BYTES_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TRANSACTION_SECONDS_MAX,
-    UNRECORDED_TOKEN_SECONDS_MAX,
+    BODY_BYTES_MAX, ISSUED_AHEAD_MS_MAX, REQUEST_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX,
+    TRANSACTION_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
 use crate::model::system::{collection, predicate};
@@ -102,6 +102,10 @@ impl Author {
         match self {
             Self::Signer(signed) => {
                 signed.admit(facts, policy)?;
+                standing(signed.auth(), facts)?;
+                if let Some(authority) = signed.authority() {
+                    standing(authority, facts)?;
+                }
                 Ok(None)
             }
             Self::Auth(auth) => {
@@ -227,11 +231,21 @@ fn refused(code: &'static str, message: &str) -> Error {
 /// The `validAfter` that refuses every token issued up to now, of an auth that has `old`.
 ///
 /// Tokens are issued in whole seconds, so one of this very second may say its beginning; and one that was minted
-/// since an earlier `validAfter` of this second says the end of it.
+/// since an earlier `validAfter` of this second says the end of it. One that is further ahead than an issue may be stays:
+/// nothing was issued since, and so ends do not add up, however many there are in one second.
 pub(super) fn valid_after_now(old: Option<i64>, now_ms: i64) -> i64 {
+    if let Some(old) = old.filter(|old| is_beyond_issue(*old, now_ms)) {
+        return old;
+    }
     let now_s = now_ms.div_euclid(1_000);
     let newest_s = old.map_or(now_s, |old| now_s.max(whole_seconds_up(old)));
     now_ms.max(newest_s.saturating_mul(1_000).saturating_add(1))
+}
+
+/// Whether no token can be issued yet that a `validAfter` lets pass.
+pub(super) fn is_beyond_issue(valid_after_ms: i64, now_ms: i64) -> bool {
+    let first_ms = whole_seconds_up(valid_after_ms).saturating_mul(1_000);
+    first_ms.saturating_sub(now_ms) > ISSUED_AHEAD_MS_MAX
 }
 
 /// An auth's `_auth/id`, or its subject id if it has none.
@@ -278,6 +292,10 @@ mod tests {
             (Some(2_001), 1_600, 3_001),
             (Some(1_200), 2_500, 2_500),
             (Some(-5), 2_500, 2_500),
+            // A mint at 1.0 s takes 3 s as its issue, and none at 0.999 s does.
+            (Some(2_001), 1_000, 3_001),
+            (Some(2_001), 999, 2_001),
+            (Some(9_500), 1_000, 9_500),
         ] {
             assert_eq!(valid_after_now(old, now), ends, "{old:?} {now}");
         }

@@ -9,6 +9,8 @@
 //! 4. Who gives an auth a public key or a certificate can act as it, and as each auth that names it as an authority.
 //! 5. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
 //!    it too.
+//! 6. What its user owns is a right of an auth like its roles: where [`OWNERS`] is a predicate, the bearer must own all
+//!    that an affected auth owns after the change. It holds root of the databases of that.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -27,6 +29,9 @@ struct State<'a> {
     facts: &'a dyn Facts,
     policy: &'a Policy,
 }
+
+/// Under what it is said which users own an account, in the database that tells of accounts.
+const OWNERS: &str = "account/owners";
 
 /// The rules of a role or an auth, by what they come to.
 type Rules = Vec<Arc<Rule>>;
@@ -83,6 +88,7 @@ pub fn check_grants(
     }
     let held = before.roles_of(bearer.auth())?;
     let own_denies = before.rules_of_auth(bearer.auth())?;
+    let owned = before.owned_by(bearer.auth())?;
     for auth in &changed.auths {
         let now = after.rules_of_auth(*auth)?;
         if !has_all(&now, denies(&before.rules_of_auth(*auth)?)) {
@@ -94,6 +100,9 @@ pub fn check_grants(
                 "the deny rules that bind you must bind whom you grant to",
             );
         }
+        if !after.owned_by(*auth)?.is_subset(&owned) {
+            return refuse(subject, "you can grant only what you own");
+        }
         for role in after.roles_of(*auth)? {
             if !holds(&held, role, before, after)? {
                 return refuse(subject, "you can grant only roles that you hold");
@@ -103,7 +112,7 @@ pub fn check_grants(
     Ok(())
 }
 
-/// Whether `bearer` holds every role of `auth`, as a mint through `all` asks.
+/// Whether `bearer` holds every role of `auth` and owns what it owns, as a mint through `all` asks.
 pub fn holds_all(
     bearer: SubjectId,
     auth: SubjectId,
@@ -112,6 +121,10 @@ pub fn holds_all(
 ) -> Result<bool, Error> {
     let state = State { facts, policy };
     let held = state.roles_of(bearer)?;
+    let is_root = held.contains(&crate::model::system::ROOT_ROLE);
+    if !is_root && !state.owned_by(auth)?.is_subset(&state.owned_by(bearer)?) {
+        return Ok(false);
+    }
     let bound = has_all(
         &state.rules_of_auth(auth)?,
         denies(&state.rules_of_auth(bearer)?),
@@ -264,6 +277,18 @@ impl State<'_> {
             rules.extend(self.rules_of(role)?);
         }
         Ok(rules)
+    }
+
+    /// What the users of an auth own.
+    fn owned_by(&self, auth: SubjectId) -> Result<BTreeSet<SubjectId>, Error> {
+        let Some(owners) = self.policy.schema().predicate_named(OWNERS) else {
+            return Ok(BTreeSet::new());
+        };
+        let mut owned = BTreeSet::new();
+        for user in self.referrers(predicate::USER_AUTH, auth)? {
+            owned.extend(self.referrers(owners.id, user)?);
+        }
+        Ok(owned)
     }
 
     fn referrers(&self, p: PredicateId, to: SubjectId) -> Result<Vec<SubjectId>, Error> {

@@ -186,6 +186,7 @@ pub(super) async fn token(State(door): State<Arc<Door>>, request: Request) -> Re
             match refreshed {
                 Ok(Ok(signed_in)) => granted(&signed_in),
                 Ok(Err(error)) if error.kind() == ErrorKind::Unauthenticated => {
+                    door.folder.tell_denied(error.code(), from);
                     Wrong::Grant.into_response()
                 }
                 Ok(Err(error)) => refuse(Refusal::Db(error), &parts),

@@ -5,9 +5,11 @@
 //!    words; it is read in any case, with dashes and spaces anywhere.
 //! 3. A code is good once and for ten minutes. What was signed in for a device is handed out once.
 //! 4. Guesses are counted by address and in all. A code that is too often guessed at answers no better.
-//! 5. All is bounded in number, by address and in all.
+//! 5. All is bounded in number, by address and in all. Of IPv6 a network of 64 bits is one address: who has one of it
+//!    has all.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -134,7 +136,7 @@ impl<S> Devices<S> {
     ) -> Result<(), Full> {
         let mut inner = self.lock();
         inner.forget(now);
-        let of_source = |device: &&Device<S>| device.source == source;
+        let of_source = |device: &&Device<S>| network(device.source) == network(source);
         let from_here = inner.waiting.values().filter(of_source).count();
         let Some(code) = read_code(&codes.user_code) else {
             return Err(Full::TooMany);
@@ -170,6 +172,7 @@ impl<S> Devices<S> {
     ) -> Result<Option<Shown>, Full> {
         let mut inner = self.lock();
         inner.forget(now);
+        let source = network(source);
         inner.may_guess(source, now)?;
         let found = read_code(typed).and_then(|code| {
             let device = inner.waiting.get(&code)?;
@@ -263,6 +266,16 @@ impl<S> Inner<S> {
     }
 }
 
+/// What is counted as one address.
+fn network(source: Source) -> Source {
+    match source.address {
+        Some(IpAddr::V6(address)) => Source::from(IpAddr::from(Ipv6Addr::from_bits(
+            address.to_bits() >> 64 << 64,
+        ))),
+        Some(IpAddr::V4(_)) | None => source,
+    }
+}
+
 /// The letters of a code that somebody typed: any case, with dashes and spaces anywhere.
 fn read_code(typed: &str) -> Option<String> {
     let letters = typed.bytes().filter(|b| !matches!(b, b'-' | b' '));
@@ -295,7 +308,7 @@ fn spell(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
@@ -408,6 +421,29 @@ mod tests {
         assert!(devices.show(&code(7), at(3), NOW).unwrap().is_some());
         let later = NOW + LIFETIME + Duration::from_secs(1);
         assert_eq!(devices.show(&code(7), at(2), later), Ok(None));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let devices = Devices::<u32>::default();
+        let host = |number: usize| {
+            let host: IpAddr = format!("2001:db8::{number:x}").parse().unwrap();
+            Source::from(host)
+        };
+        for number in 0..DEVICES_OF_SOURCE_MAX {
+            begin(&devices, number, host(number)).unwrap();
+        }
+        assert_eq!(begin(&devices, 900_000, host(99)), Err(Full::TooMany));
+        for number in 0..DEVICE_GUESSES_OF_SOURCE_MAX {
+            let from = host(usize::try_from(number).unwrap());
+            assert_eq!(devices.show("nonsense", from, NOW), Ok(None));
+        }
+        assert_eq!(devices.show(&code(7), host(99), NOW), Err(Full::TooMany));
+        let other = Source::from("2001:db8:0:1::1".parse::<IpAddr>().unwrap());
+        begin(&devices, 900_000, other).unwrap();
+        let shown = devices.show(&code(7), other, NOW).unwrap().unwrap();
+        // The whole address is shown.
+        assert_eq!(shown.source, host(7));
     }
 
     #[test]

@@ -42,6 +42,8 @@ struct Wrong {
     message: String,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
+    /// By which code the trail counts it.
+    denied: Option<&'static str>,
 }
 
 impl Wrong {
@@ -51,6 +53,7 @@ impl Wrong {
             message: message.into(),
             retry_after: None,
             allow: None,
+            denied: None,
         }
     }
 
@@ -112,8 +115,10 @@ impl From<&db::Error> for Wrong {
             ErrorKind::Corrupt | ErrorKind::Internal => "Internal error",
             _ => error.message(),
         };
+        let is_denial = matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
         Self {
             retry_after: error.retry_after_seconds(),
+            denied: is_denial.then_some(error.code()),
             ..Self::new(status(error.kind()), message)
         }
     }
@@ -210,7 +215,10 @@ async fn refreshed(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
         .await?;
     match signed_in {
         Ok(signed_in) => Ok(tokens(&signed_in)),
-        Err(error) if error.kind() == ErrorKind::Unauthenticated => Err(Wrong::unauthorized()),
+        Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+            door.folder.tell_denied(error.code(), from);
+            Err(Wrong::unauthorized())
+        }
         Err(error) => Err(Wrong::from(&error)),
     }
 }
@@ -323,10 +331,21 @@ async fn ask(
     let (folder, from) = (door.folder.clone(), source(&parts.extensions));
     door.work
         .run(length, move || {
-            let session = folder
-                .session_from(&token, None, from)
-                .map_err(|error| Wrong::from(&error))?;
-            told(&session)
+            let session = folder.session_from(&token, None, from).map_err(|error| {
+                let wrong = Wrong::from(&error);
+                if let Some(code) = wrong.denied {
+                    folder.tell_denied(code, from);
+                }
+                wrong
+            })?;
+            let told = told(&session);
+            if let Err(Wrong {
+                denied: Some(code), ..
+            }) = &told
+            {
+                session.tell_denied(code);
+            }
+            told
         })
         .await?
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Error;
-use crate::base::limits::{NAME_BYTES_MAX, TOKEN_SECONDS_MAX};
+use crate::base::limits::{ISSUED_AHEAD_MS_MAX, NAME_BYTES_MAX, TOKEN_SECONDS_MAX};
 use crate::model::{Incarnation, SubjectId};
 
 /// The name of a database, bytes: two names and a slash.
@@ -18,11 +18,6 @@ const ID_BYTES_MAX: usize = 64;
 
 /// The latest Unix second whose milliseconds are still a number.
 const SECOND_MAX: i64 = i64::MAX / 1_000;
-
-/// The milliseconds by which an `iat` may be ahead, exclusive.
-///
-/// A `validAfter` is rounded up to the second, and a mint within that second takes it as its `iat`.
-const AHEAD_MS: i64 = 1_000;
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
@@ -200,7 +195,7 @@ impl Identity {
             return Err(Error::Incarnation);
         }
         let issued_ms = self.issued_at_s.saturating_mul(1_000);
-        if issued_ms.saturating_sub(now_ms) >= AHEAD_MS {
+        if issued_ms.saturating_sub(now_ms) > ISSUED_AHEAD_MS_MAX {
             return Err(Error::NotYetValid);
         }
         let past = |end: i64| end.saturating_mul(1_000) <= now_ms;

@@ -8,8 +8,8 @@
 //! 2. The header is `alg`, `kid` and `typ`, the claims are `iss sub aud iat exp? jti`. Anything else was not
 //!    made by us, and is refused even if it is signed.
 //! 3. Verification checks in the order of the variants of [`Error`], and the first that fails is told.
-//! 4. There is no leeway: a token is valid from its `iat` until before its `exp`. But `iat` may be ahead by less
-//!    than a second, because a `validAfter` is rounded up and a mint within that second takes it as its `iat`.
+//! 4. There is no leeway: a token is valid from its `iat` until before its `exp`. But `iat` may be ahead by two
+//!    seconds, because a `validAfter` is rounded up, perhaps twice, and a mint within that time takes it as its `iat`.
 //! 5. No text of an error holds the token, and nothing here is printed or logged.
 //!
 //! Shape of a token: a compact JWS (RFC 7515). Header `{"typ":"at+jwt","alg":"EdDSA","kid":K}`, where `typ` is

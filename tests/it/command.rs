@@ -712,3 +712,23 @@ fn a_command_has_so_many_bytes_and_no_more() {
     assert_eq!(refused.code(), "db/limit");
     assert_eq!(code(db.database.command(NAME, &long(room))), "made");
 }
+
+#[test]
+fn who_is_disabled_neither_signs_nor_is_signed_for() {
+    let db = notes();
+    db.root(&json!([{"_id": ["_auth/id", "ann"], "authority": [["_auth/id", "bob"]]}]));
+    let disable = |id: &str, disabled: Value| {
+        db.root(&json!([{"_id": ["_auth/id", id], "disabled": disabled}]));
+    };
+    let by_bob = |nonce| note(nonce, &json!({"authority": "bob"}));
+    for id in ["ann", "bob"] {
+        disable(id, json!(true));
+        check(&db, 2, &by_bob(1), "db/invalid-auth");
+        disable(id, json!(null));
+    }
+    disable("ann", json!(true));
+    check(&db, 1, &note(2, &json!({})), "db/invalid-auth");
+    disable("ann", json!(null));
+    check(&db, 1, &note(2, &json!({})), "made");
+    check(&db, 2, &by_bob(1), "made");
+}

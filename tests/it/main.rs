@@ -42,6 +42,7 @@
 //! - `refresh`: refresh tokens: rotated, repeated, used twice, at one time and on a disk that fails
 //! - `renames`: a rename changes nobody's rights: on random worlds, and where somebody tries to make it
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
+//! - `sealed`: every sealed predicate through every door, and that what is superseded is gone
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
 //! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
@@ -51,6 +52,8 @@
 //! - `trail`: the audit trail: what stands in it, who reads what of it, and that it survives what the ledger survives
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
+//! - `token_model`: random lives of tokens against a plain state machine: each is good or refused as that says
+//! - `token_records`: what is kept of tokens: sign-ins and their long tokens, what is swept, long lists, restarts
 //! - `tokens_door`: API tokens, lists and revocations over HTTP: the protocol, not the meaning
 //! - `weka`: the doors of a storage vendor's REST API, as its own clients use them
 //! - `write_paths`: every way to write, on a disk that fails and with the power cut: whole or absent, and once
@@ -59,6 +62,7 @@ mod accounts;
 mod api_tokens;
 mod attack;
 mod attack_changes;
+mod attack_people;
 mod attack_tokens;
 mod attack_writes;
 mod certificate;
@@ -109,6 +113,8 @@ mod refresh;
 mod renames;
 mod revoke;
 mod rotation;
+#[cfg(feature = "server")]
+mod sealed;
 mod signin;
 mod stats;
 mod support;
@@ -117,6 +123,8 @@ mod tidy;
 #[cfg(feature = "server")]
 mod tls;
 mod token;
+mod token_model;
+mod token_records;
 #[cfg(feature = "server")]
 mod tokens_door;
 mod trail;

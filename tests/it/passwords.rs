@@ -50,6 +50,52 @@ fn helper(people: &People, name: &str) {
 }
 
 #[test]
+fn a_new_password_ends_what_was_minted_in_the_same_moment() {
+    let people = People::new();
+    let ann = people.user("ann", Some("open sesame"));
+    let database = people.folder.database();
+    let minted = || {
+        let body = json!({"auth": ann.raw(), "expireSeconds": 60}).to_string();
+        root(&people).token(&body).unwrap().token
+    };
+    let code = |token: &str| people.folder.session(token, None).err().map(|it| it.code());
+    let end = || {
+        database
+            .set_password("ann", "close sesame", OldTokens::End)
+            .unwrap();
+    };
+    // A whole second, and a token that has no record and is issued in it.
+    let first = minted();
+    assert_eq!(code(&first), None);
+    end();
+    assert_eq!(code(&first), Some("db/invalid-token"));
+    // One that took the end of the second as its issue.
+    people.clock.advance(Duration::from_millis(300));
+    let second = minted();
+    assert_eq!(code(&second), None);
+    people.clock.advance(Duration::from_millis(300));
+    end();
+    assert_eq!(code(&second), Some("db/invalid-token"));
+    // One that was revoked by its text later than others were issued has a record that is newer than theirs.
+    people.clock.advance(Duration::from_secs(5));
+    let third = minted();
+    people.clock.advance(Duration::from_millis(400));
+    let signed = sign_in(&people, "ann", "close sesame");
+    root(&people)
+        .revoke(&json!({"token": third}).to_string())
+        .unwrap();
+    end();
+    assert_eq!(code(&signed.token), Some("db/invalid-token"));
+    let refreshed = people
+        .folder
+        .refresh(&signed.refresh_token, Source::default());
+    assert_eq!(refreshed.unwrap_err().code(), "db/invalid-token");
+    people.clock.advance(Duration::from_secs(2));
+    let last = sign_in(&people, "ann", "close sesame");
+    assert_eq!(code(&last.token), None);
+}
+
+#[test]
 fn one_changes_ones_own_password_by_the_old_one_and_ones_tokens_end() {
     let people = People::new();
     people.user("ann", Some("open sesame"));

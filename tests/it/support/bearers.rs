@@ -93,6 +93,7 @@ pub fn ask(id: &str, seconds: Option<u64>) -> Value {
 fn options(clock: &Arc<ManualClock>) -> Options {
     Options {
         clock: Arc::clone(clock) as _,
+        password_cost: super::people::CHEAP,
         ..Options::default()
     }
 }

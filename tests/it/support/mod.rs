@@ -9,6 +9,7 @@ pub mod http2;
 pub mod naive;
 mod people;
 pub mod plain;
+pub mod plain_tokens;
 #[cfg(feature = "cli")]
 pub mod played;
 pub mod random;

@@ -1,5 +1,6 @@
 //! A data folder with people in it, a driven clock, and passwords that cost next to nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use solon::token::PasswordCost;
 use super::START_MS;
 
 /// The least that argon2 can be.
-const CHEAP: PasswordCost = PasswordCost {
+pub const CHEAP: PasswordCost = PasswordCost {
     memory_kib: 8,
     passes: 1,
     lanes: 1,
@@ -21,7 +22,7 @@ const CHEAP: PasswordCost = PasswordCost {
 pub struct People {
     pub folder: Folder,
     pub clock: Arc<ManualClock>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl People {
@@ -29,11 +30,21 @@ impl People {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START_MS));
         let folder = Folder::open(dir.path(), &options(&clock)).unwrap();
-        Self {
-            folder,
-            clock,
-            _dir: dir,
-        }
+        Self { folder, clock, dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The file of the database.
+    pub fn file(&self) -> PathBuf {
+        self.path().join("local/default.redb")
+    }
+
+    /// A file of the folder.
+    pub fn place(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
     }
 
     /// Makes a transaction as root that must be accepted.

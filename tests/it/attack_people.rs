@@ -1,0 +1,201 @@
+//! Whoever signs in, and whoever would like to be somebody else: rights that are not had sideways.
+
+use std::time::Duration;
+
+use serde_json::json;
+use solon::base::limits::SOURCE_FAILURES_MAX;
+use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
+
+use crate::support::data::{Data, refused};
+use crate::support::{People, default_rule};
+
+fn sign_in(people: &People, user: &str) -> Result<SignedIn, solon::Error> {
+    let request = SignIn {
+        user: user.into(),
+        password: "open sesame",
+        expire_seconds: None,
+        database: "local/default",
+    };
+    people.folder.sign_in(&request, Source::default())
+}
+
+#[test]
+fn a_password_that_is_set_ends_the_tokens_of_that_very_second_too() {
+    let people = People::new();
+    let ann = people.user("ann", Some("open sesame"));
+    for _ in 0..2 {
+        let minted = people.folder.token_for("ann", 60).unwrap();
+        let signed = sign_in(&people, "ann").unwrap();
+        people.folder.session(&minted, None).unwrap();
+        people
+            .folder
+            .database()
+            .set_password(ann, "open sesame", OldTokens::End)
+            .unwrap();
+        for token in [&minted, &signed.token] {
+            let error = people.folder.session(token, None).unwrap_err();
+            assert_eq!(error.code(), "db/invalid-token");
+        }
+        let refreshed = people
+            .folder
+            .refresh(&signed.refresh_token, Source::default());
+        assert_eq!(refreshed.unwrap_err().code(), "db/invalid-token");
+    }
+    let signed = sign_in(&people, "ann").unwrap();
+    people.folder.session(&signed.token, None).unwrap();
+}
+
+#[test]
+fn tokens_that_are_ended_often_within_a_second_can_be_had_again_within_two() {
+    let people = People::new();
+    let ann = people.user("ann", Some("open sesame"));
+    let mut ended = Vec::new();
+    for _ in 0..2 {
+        let signed = sign_in(&people, "ann").unwrap();
+        let session = people.folder.session(&signed.token, None).unwrap();
+        session.revoke(r#"{"all": true}"#).unwrap();
+        ended.push(signed);
+    }
+    let root = people.folder.root_session(None).unwrap();
+    for _ in 0..20 {
+        root.revoke(&json!({"all": true, "auth": ann.raw()}).to_string())
+            .unwrap();
+    }
+    // Nothing is handed out that would be dead for good.
+    let error = sign_in(&people, "ann").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Unavailable, "db/busy")
+    );
+    let wait = error.retry_after_seconds().unwrap();
+    assert!((1..=3).contains(&wait), "{wait}");
+    assert!(people.folder.token_for("ann", 60).is_err());
+    people.clock.advance(Duration::from_secs(1));
+    let signed = sign_in(&people, "ann").unwrap();
+    people.folder.session(&signed.token, None).unwrap();
+    for old in ended {
+        assert!(people.folder.session(&old.token, None).is_err());
+        assert!(
+            people
+                .folder
+                .refresh(&old.refresh_token, Source::default())
+                .is_err()
+        );
+    }
+}
+
+/// What a bearer owns counts as what it may do: whoever can act as an owner has root of its databases.
+#[test]
+fn nobody_comes_to_own_an_account_by_a_right_over_people() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/sales").unwrap();
+    let master = data.master();
+    let help = json!([
+        {"_id": "_role$help", "id": "help", "rules": [
+            default_rule("help/auth", "_auth", "true", &["query", "transact", "token"]),
+            default_rule("help/user", "_user", "true", &["query", "transact"]),
+            default_rule("help/role", "_role", "true", &["query"]),
+        ]},
+        {"_id": ["_auth/id", "eve"], "roles": ["_role$help"]},
+        {"_id": "_auth$dan", "id": "dan", "type": "password", "roles": [["_role/id", "owner"]]},
+        {"_id": "_user", "username": "dan", "auth": ["_auth$dan"]},
+    ]);
+    master.transact(&help.to_string()).unwrap();
+    let can_be = |whom: &str| {
+        let eve = data.session("eve");
+        let password = json!({"auth": ["_auth/id", whom], "password": "open sesame"});
+        let reset = json!({"user": whom});
+        let authority = json!([{"_id": ["_auth/id", whom], "authority": [["_auth/id", "eve"]]}]);
+        let another = json!([
+            {"_id": "_auth$it", "id": format!("{whom}-2"), "roles": [["_role/id", "owner"]]},
+            {"_id": ["_user/username", whom], "auth": ["_auth$it"]},
+        ]);
+        [
+            eve.set_password(&password.to_string()).map(drop),
+            eve.reset_token(&reset.to_string()).map(drop),
+            eve.transact(&authority.to_string()).map(drop),
+            eve.transact(&another.to_string()).map(drop),
+        ]
+    };
+    // Who owns nothing is what `eve` is.
+    for done in can_be("dan") {
+        done.unwrap();
+    }
+    master
+        .transact(r#"[{"_id": ["_auth/id", "ann"], "type": "password"}]"#)
+        .unwrap();
+    for done in can_be("ann") {
+        refused(done, ErrorKind::Denied, "db/write-permission");
+    }
+    // An owner of the same account may.
+    let owned = json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", "eve"]]}]);
+    master.transact(&owned.to_string()).unwrap();
+    let eve = data.session("eve");
+    let password = json!({"auth": ["_auth/id", "ann"], "password": "open sesame"});
+    eve.set_password(&password.to_string()).unwrap();
+}
+
+#[test]
+fn one_password_tried_on_every_name_is_tried_slowly() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let source = |address: &str| Source::from(address.parse::<std::net::IpAddr>().unwrap());
+    let (here, there) = (source("2001:db8::1"), source("2001:db8::2"));
+    let try_one = |user: &str, password: &str, source: Source| {
+        let request = SignIn {
+            user: user.into(),
+            password,
+            expire_seconds: None,
+            database: "local/default",
+        };
+        people.folder.sign_in(&request, source)
+    };
+    try_one("ann", "open sesame", here).unwrap();
+    for number in 0..SOURCE_FAILURES_MAX {
+        let error = try_one(&format!("user {number}"), "open sesame", here).unwrap_err();
+        assert_eq!(error.code(), "db/invalid-password");
+    }
+    let (checks, rows) = (people.folder.password_checks(), people.trail().len());
+    // The network is the source, and nothing is looked at or written any more.
+    let error = try_one("one more", "open sesame", there).unwrap_err();
+    assert_eq!(
+        (error.code(), error.retry_after_seconds()),
+        ("db/locked-out", Some(1))
+    );
+    assert_eq!(people.folder.password_checks(), checks);
+    assert_eq!(people.trail().len(), rows);
+    try_one("ann", "open sesame", there).unwrap();
+    try_one("ann", "open sesame", source("10.0.0.1")).unwrap();
+    people.clock.advance(Duration::from_secs(1));
+    let error = try_one("one more", "open sesame", there).unwrap_err();
+    assert_eq!(error.code(), "db/invalid-password");
+}
+
+#[test]
+fn a_refresh_key_that_cannot_be_read_ends_no_sign_in() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let signed = sign_in(&people, "ann").unwrap();
+    let (there, away) = (people.place("keys/refresh.key"), people.place("away"));
+    std::fs::rename(&there, &away).unwrap();
+    people.clock.advance(Duration::from_secs(2));
+    let body = json!({"refresh_token": signed.refresh_token}).to_string();
+    let refresh = |database| {
+        people
+            .folder
+            .refresh_request(&body, database, Source::default())
+    };
+    for database in [None, Some("local/default")] {
+        assert_eq!(
+            refresh(database).unwrap_err().kind(),
+            ErrorKind::Unavailable
+        );
+    }
+    assert_eq!(
+        sign_in(&people, "ann").unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+    std::fs::rename(&away, &there).unwrap();
+    people.clock.advance(Duration::from_secs(2));
+    refresh(Some("local/default")).unwrap();
+}
