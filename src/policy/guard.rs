@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::change::PolicyChange;
 use super::error::Error;
 use super::uses::{broken, check_tag_renamed, check_uses};
+use crate::base::limits::UNRECORDED_TOKEN_SECONDS_MAX;
 use crate::lang::{Function, is_function_name};
 use crate::model::system::{
     FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
@@ -149,6 +150,10 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         (s, predicate::TOKEN_REVOKED) if retracts && after.exists(s)? => {
             return fixed("a revoked token stays revoked");
         }
+        // Its id would no longer be known to be revoked, and the token be good until its end.
+        (s, predicate::TOKEN_REVOKED) if retracts && !is_long_over(s, before, now_ms)? => {
+            return fixed("the record of a revoked token stays until a day after its end");
+        }
         // A `false` that stood there could not be retracted, and so the token never be revoked.
         (_, predicate::TOKEN_REVOKED) if !retracts && flake.o != Value::Boolean(true) => {
             return fixed("`_token/revoked` only becomes true");
@@ -168,6 +173,19 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a token, and each that it could have been refreshed to, has ended by itself. One without an end is good for
+/// nothing without its record.
+fn is_long_over(token: SubjectId, facts: &dyn Facts, now_ms: i64) -> Result<bool, Error> {
+    let day_ms = i64::try_from(UNRECORDED_TOKEN_SECONDS_MAX)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000);
+    let ends = facts.value_list(token, predicate::TOKEN_EXPIRES)?;
+    Ok(match ends.first() {
+        Some(Value::Instant(ms)) => ms.saturating_add(day_ms) <= now_ms,
+        _ => true,
+    })
 }
 
 /// Point 2, for functions: all of them compile, those of the request told first.

@@ -199,3 +199,47 @@ fn a_refresh_key_that_cannot_be_read_ends_no_sign_in() {
     people.clock.advance(Duration::from_secs(2));
     refresh(Some("local/default")).unwrap();
 }
+
+#[test]
+fn a_token_that_was_revoked_is_not_good_again_when_its_record_is_deleted() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let request = SignIn {
+        user: "ann".into(),
+        password: "open sesame",
+        expire_seconds: Some(86_400),
+        database: "local/default",
+    };
+    let signed = people.folder.sign_in(&request, Source::default()).unwrap();
+    let session = people.folder.session(&signed.token, None).unwrap();
+    let minted = people.folder.token_for("ann", 86_400).unwrap();
+    for token in [&minted, &signed.token] {
+        session
+            .revoke(&json!({"token": token}).to_string())
+            .unwrap();
+    }
+    let root = people.folder.root_session(None).unwrap();
+    let records: Vec<serde_json::Value> = {
+        let body = json!({"select": ["_id"], "from": "_token"}).to_string();
+        serde_json::from_str(&root.query(&body).unwrap().body).unwrap()
+    };
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        for action in ["delete", "erase"] {
+            let items = json!([{"_id": record["_id"], "_action": action}]);
+            let error = root.transact(&items.to_string()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        }
+    }
+    for token in [&minted, &signed.token] {
+        let error = people.folder.session(token, None).unwrap_err();
+        assert_eq!(error.code(), "db/invalid-token");
+    }
+    // A day after their end both are refused by themselves.
+    people.clock.advance(Duration::from_secs(16 * 86_400));
+    let root = people.folder.root_session(None).unwrap();
+    for record in &records {
+        let items = json!([{"_id": record["_id"], "_action": "delete"}]);
+        root.transact(&items.to_string()).unwrap();
+    }
+}
