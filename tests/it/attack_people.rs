@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use solon::base::limits::SOURCE_FAILURES_MAX;
-use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
+use solon::db::{ErrorKind, EventKind, OldTokens, SignIn, SignedIn, Source};
 
 use crate::support::data::{Data, refused};
 use crate::support::{People, default_rule};
@@ -241,5 +241,29 @@ fn a_token_that_was_revoked_is_not_good_again_when_its_record_is_deleted() {
     for record in &records {
         let items = json!([{"_id": record["_id"], "_action": "delete"}]);
         root.transact(&items.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn who_did_something_to_another_is_told_and_not_from_where() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let root = people.folder.root_session(None).unwrap();
+    let desk: std::net::IpAddr = "192.0.2.7".parse().unwrap();
+    let root = root.sent_from(Source::from(desk));
+    root.reset_token(r#"{"user": "ann"}"#).unwrap();
+    root.set_password(r#"{"user": "ann", "password": "open says me"}"#)
+        .unwrap();
+    people.clock.advance(Duration::from_secs(1));
+    let token = people.folder.token_for("ann", 60).unwrap();
+    let ann = people.folder.session(&token, None).unwrap();
+    for (session, address) in [(&root, Some(desk)), (&ann, None)] {
+        let rows = session.logs(r#"{"limit": 100}"#).unwrap();
+        for kind in [EventKind::PasswordSet, EventKind::ResetMade] {
+            let row = rows.iter().find(|row| row.event.event == kind).unwrap();
+            assert_eq!(row.event.auth, Some(ann.auth().raw()));
+            assert_eq!(row.event.by, Some(root.auth().raw()));
+            assert_eq!(row.event.address, address);
+        }
     }
 }
