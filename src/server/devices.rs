@@ -96,6 +96,7 @@ pub(super) enum Full {
 
 #[derive(Debug)]
 struct Device<S> {
+    /// The hash of its device code.
     hash: String,
     source: Source,
     database: String,

@@ -21,6 +21,7 @@
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
+//! - `flood`: floods of bad tokens and of sign-ins, counted in work, while others go on
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
@@ -86,6 +87,8 @@ mod device;
 mod durability;
 mod erase;
 mod export;
+#[cfg(feature = "server")]
+mod flood;
 #[cfg(feature = "server")]
 mod http;
 mod import;

@@ -683,7 +683,7 @@ impl Twins {
                     ..
                 } => {
                     !self.plain.revoked_keys.contains(kid)
-                        && issued_s * 1_000 - self.plain.now_ms < 1_000
+                        && issued_s * 1_000 - self.plain.now_ms < 3_000
                         && expires_s.is_none_or(|end| end * 1_000 > self.plain.now_ms)
                         // Its record says no more whose it is.
                         && self.plain.auths[token.auth].exists

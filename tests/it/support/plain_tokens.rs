@@ -196,7 +196,7 @@ impl PlainTokens {
                 id,
             } => {
                 let is_over = expires_s.is_some_and(|end| end * 1_000 <= self.now_ms);
-                if self.revoked_keys.contains(kid) || issued_s * 1_000 - self.now_ms >= 1_000 {
+                if self.revoked_keys.contains(kid) || issued_s * 1_000 - self.now_ms >= 3_000 {
                     INVALID
                 } else if is_over {
                     EXPIRED
