@@ -127,12 +127,25 @@ fn nobody_comes_to_own_an_account_by_a_right_over_people() {
     for done in can_be("ann") {
         refused(done, ErrorKind::Denied, "db/write-permission");
     }
+    // Nor by a right over accounts: those who own one may share it, with whom they could be.
+    let accounts = json!([{"_id": ["_role/id", "help"], "rules": [
+        default_rule("help/account", "account", "true", &["query", "transact"])]}]);
+    master.transact(&accounts.to_string()).unwrap();
+    let share = |with: &str| {
+        let shared =
+            json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", with]]}]);
+        data.session("eve").transact(&shared.to_string())
+    };
+    for with in ["eve", "dan"] {
+        refused(share(with), ErrorKind::Denied, "db/write-permission");
+    }
     // An owner of the same account may.
     let owned = json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", "eve"]]}]);
     master.transact(&owned.to_string()).unwrap();
     let eve = data.session("eve");
     let password = json!({"auth": ["_auth/id", "ann"], "password": "open sesame"});
     eve.set_password(&password.to_string()).unwrap();
+    share("dan").unwrap();
 }
 
 #[test]
