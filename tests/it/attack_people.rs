@@ -280,3 +280,91 @@ fn who_did_something_to_another_is_told_and_not_from_where() {
         }
     }
 }
+
+/// Which databases there are is nobody's to learn who has no token of them.
+#[cfg(feature = "server")]
+#[test]
+fn a_database_that_is_there_is_told_as_one_that_is_not() {
+    use solon::server::Mode;
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/sales").unwrap();
+    let folder = data.folder().clone();
+    let bearer = |token: String| format!("Bearer {token}");
+    let credentials = [
+        None,
+        Some("Bearer nonsense".to_owned()),
+        Some(bearer(folder.root_token(60).unwrap())),
+        Some(bearer(
+            folder.token_for_in("solon/master", "eve", 60).unwrap(),
+        )),
+    ];
+    let served = crate::support::served::serve_folder(folder, Mode::Closed, None);
+    let told = |method: &str, path: &str, credential: Option<&String>, body: &str| {
+        let mut headers = vec![JSON];
+        headers.extend(credential.map(|it| ("authorization", it.as_str())));
+        let reply = served.send(method, path, &headers, body.as_bytes());
+        let mut body: serde_json::Value =
+            serde_json::from_str(&reply.body).unwrap_or_else(|_| json!(reply.body));
+        if let Some(problem) = body.as_object_mut() {
+            problem.remove("instance");
+        }
+        (reply.status, body)
+    };
+    let sign_in = r#"{"user": "root", "password": "open sesame"}"#;
+    let action = |name: &str| json!(["delete-db", {"db/id": name}]).to_string();
+    let signed = |name: &str| {
+        let tx = json!([{"_id": "_user", "username": "x"}]);
+        let command = json!({"type": "tx", "db": name, "auth": "root", "nonce": 1, "tx": tx});
+        json!({"cmd": command.to_string(), "sig": "00".repeat(64)}).to_string()
+    };
+    for credential in &credentials {
+        let credential = credential.as_ref();
+        for name in [
+            "query",
+            "transact",
+            "token",
+            "tokens",
+            "revoke",
+            "whoami",
+            "logs",
+            "users",
+            "signin",
+            "refresh",
+            "password",
+            "reset-token",
+            "new-user",
+            "unlock",
+            "command",
+            "no",
+        ] {
+            for family in ["api/db", "fdb"] {
+                for (method, body) in [("POST", sign_in), ("POST", "{}"), ("GET", "")] {
+                    let path = |name_of| format!("/{family}/acme/{name_of}/{name}");
+                    let there = told(method, &path("sales"), credential, body);
+                    let absent = told(method, &path("nope"), credential, body);
+                    assert_eq!(there, absent, "{method} {name} {body}");
+                }
+            }
+        }
+        for (path, body) in [
+            ("/api/action", &action as &dyn Fn(&str) -> String),
+            ("/api/db/command", &signed),
+            ("/api/db/token", &|name| {
+                json!({"root": true, "db": name}).to_string()
+            }),
+            ("/api/db/signin", &|name| {
+                json!({"user": "x", "password": "open sesame", "db": name}).to_string()
+            }),
+            ("/api/v2/login", &|name| {
+                json!({"username": "x", "password": "open sesame", "org": name}).to_string()
+            }),
+        ] {
+            let there = told("POST", path, credential, &body("acme/sales"));
+            let absent = told("POST", path, credential, &body("acme/nope"));
+            assert_eq!(there, absent, "{path}");
+        }
+    }
+}
