@@ -55,6 +55,7 @@
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `token_model`: random lives of tokens against a plain state machine: each is good or refused as that says
+//! - `token_oracle`: the law of rules on `_token`, transcribed slowly, against lists and revocations
 //! - `token_records`: what is kept of tokens: sign-ins and their long tokens, what is swept, long lists, restarts
 //! - `tokens_door`: API tokens, lists and revocations over HTTP: the protocol, not the meaning
 //! - `weka`: the doors of a storage vendor's REST API, as its own clients use them
@@ -129,6 +130,7 @@ mod tidy;
 mod tls;
 mod token;
 mod token_model;
+mod token_oracle;
 mod token_records;
 #[cfg(feature = "server")]
 mod tokens_door;
