@@ -102,11 +102,17 @@ impl Caller {
         let CallerArguments {
             remote, token_file, ..
         } = arguments;
+        // A file that is named is meant.
+        let by_certificate = remote.tls.certificate.is_some() && token_file.is_none();
         match Place::of(token_file.as_ref())? {
             Place::Environment(token) => {
                 Self::at(host_or_usual(remote)?, remote, Credential::Token(token))
             }
             Place::File(file) => match file.read()? {
+                // Whoever has a certificate for the server that is named needs no token of another.
+                Some(tokens) if is_of_another(&tokens, remote) && by_certificate => {
+                    Self::at(host_or_usual(remote)?, remote, Credential::None)
+                }
                 Some(tokens) => {
                     let host = host_of(&file, &tokens, remote)?;
                     Self::at(host, remote, Credential::File { file, tokens })
@@ -245,13 +251,20 @@ fn is_due(tokens: &Tokens, clock: &dyn Clock) -> bool {
     ends.is_some_and(|ends| clock.now_ms() >= ends.saturating_sub(before_ms))
 }
 
+/// Whether the tokens of a file are from another server than the one that is named.
+fn is_of_another(tokens: &Tokens, arguments: &RemoteArguments) -> bool {
+    matches!((&tokens.host, &arguments.host), (Some(from), Some(named)) if from != named)
+}
+
 /// The server that the tokens of a file go to.
 fn host_of(file: &TokenFile, tokens: &Tokens, arguments: &RemoteArguments) -> Result<Host, Error> {
     match (&tokens.host, &arguments.host) {
-        (Some(from), Some(named)) if from != named => Err(Error::SignedOut(format!(
-            "not signed in at `{named}`: the token in `{}` is from `{from}`, and goes nowhere else",
-            file.path().display()
-        ))),
+        (Some(from), Some(named)) if is_of_another(tokens, arguments) => {
+            Err(Error::SignedOut(format!(
+                "not signed in at `{named}`: the token in `{}` is from `{from}`, and goes nowhere else",
+                file.path().display()
+            )))
+        }
         (Some(from), _) => Ok(from.clone()),
         (None, _) => host_or_usual(arguments),
     }

@@ -274,7 +274,7 @@ impl Folder {
 
     fn new_account(&self, session: &Session, name: String, owner: Json) -> Result<Acted, Error> {
         let _acting = self.act()?;
-        let auth = session.auth();
+        let (auth, source) = (session.auth(), session.source());
         let account = self
             .master()
             .database
@@ -310,9 +310,11 @@ impl Folder {
                     flake(ACCOUNT_NAME, Value::string(&name)),
                     flake(ACCOUNT_OWNERS, Value::Ref(owner)),
                 ];
+                // Who owns an account is root in its network.
+                let event = told(EventKind::PolicyChanged, ground, auth, source);
                 Ok(Made {
                     flakes,
-                    events: Vec::new(),
+                    events: vec![event],
                     answer: Ok(s),
                 })
             })?;

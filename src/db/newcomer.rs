@@ -352,13 +352,16 @@ fn settle(
         Some(Value::Ref(auth)) => *auth,
         _ => return Err(gone()),
     };
-    let mut events = Vec::new();
+    // Who may sign in, and as what, is policy; that a password was set beside it does not stand in for that.
+    let changed = Event::new(EventKind::PolicyChanged, EventStatus::Ok, ground.now_ms);
+    let mut events = vec![changed.auth(bearer).from(source)];
     if let Some(record) = record {
         at_turn(bearer, ground).may_set_with(auth, &flakes, &policy)?;
         flakes.extend(typed(auth, record, ground.facts)?);
         events.push(
             Event::new(EventKind::PasswordSet, EventStatus::Ok, ground.now_ms)
                 .auth(auth)
+                .by(bearer)
                 .user(Some(user))
                 .from(source),
         );

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::change::PolicyChange;
 use super::error::Error;
 use super::uses::{broken, check_tag_renamed, check_uses};
+use crate::base::limits::UNRECORDED_TOKEN_SECONDS_MAX;
 use crate::lang::{Function, is_function_name};
 use crate::model::system::{
     FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
@@ -125,6 +126,12 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         {
             return fixed("the root auth's `_auth/validAfter` is not in the future");
         }
+        // The same, for every token of the database.
+        (_, predicate::SETTING_VALID_AFTER)
+            if !retracts && !matches!(flake.o, Value::Instant(ms) if ms <= now_ms) =>
+        {
+            return fixed("`_setting/validAfter` is not in the future");
+        }
         (ROOT_SETTING, predicate::SETTING_ID) => return fixed("the settings keep their id"),
         (s, predicate::TAG_ID) if retracts => {
             if s.number() < USER_NUMBER_FIRST {
@@ -149,6 +156,10 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         (s, predicate::TOKEN_REVOKED) if retracts && after.exists(s)? => {
             return fixed("a revoked token stays revoked");
         }
+        // Its id would no longer be known to be revoked, and the token be good until its end.
+        (s, predicate::TOKEN_REVOKED) if retracts && !is_long_over(s, before, now_ms)? => {
+            return fixed("the record of a revoked token stays until a day after its end");
+        }
         // A `false` that stood there could not be retracted, and so the token never be revoked.
         (_, predicate::TOKEN_REVOKED) if !retracts && flake.o != Value::Boolean(true) => {
             return fixed("`_token/revoked` only becomes true");
@@ -160,14 +171,35 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         }
         _ => {}
     }
-    if flake.p == predicate::AUTH_VALID_AFTER && retracts && after.exists(flake.s)? {
-        let new = after.value_list(flake.s, predicate::AUTH_VALID_AFTER)?;
+    let ends_tokens = matches!(
+        flake.p,
+        predicate::AUTH_VALID_AFTER | predicate::SETTING_VALID_AFTER
+    );
+    if ends_tokens && retracts && after.exists(flake.s)? {
+        let new = after.value_list(flake.s, flake.p)?;
         if !matches!((new.first(), &flake.o), (Some(Value::Instant(new)), Value::Instant(old)) if new > old)
         {
-            return fixed("`_auth/validAfter` only moves forward");
+            return fixed(if flake.p == predicate::AUTH_VALID_AFTER {
+                "`_auth/validAfter` only moves forward"
+            } else {
+                "`_setting/validAfter` only moves forward"
+            });
         }
     }
     Ok(())
+}
+
+/// Whether a token, and each that it could have been refreshed to, has ended by itself. One without an end is good for
+/// nothing without its record.
+fn is_long_over(token: SubjectId, facts: &dyn Facts, now_ms: i64) -> Result<bool, Error> {
+    let day_ms = i64::try_from(UNRECORDED_TOKEN_SECONDS_MAX)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000);
+    let ends = facts.value_list(token, predicate::TOKEN_EXPIRES)?;
+    Ok(match ends.first() {
+        Some(Value::Instant(ms)) => ms.saturating_add(day_ms) <= now_ms,
+        _ => true,
+    })
 }
 
 /// Point 2, for functions: all of them compile, those of the request told first.

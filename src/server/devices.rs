@@ -96,7 +96,8 @@ pub(super) enum Full {
 
 #[derive(Debug)]
 struct Device<S> {
-    device_code: String,
+    /// The hash of its device code.
+    hash: String,
     source: Source,
     database: String,
     made: Duration,
@@ -148,7 +149,7 @@ impl<S> Devices<S> {
             return Err(Full::TooMany);
         }
         let device = Device {
-            device_code: hash,
+            hash,
             source,
             database,
             made: now,
@@ -209,7 +210,7 @@ impl<S> Devices<S> {
         let found = inner
             .waiting
             .iter_mut()
-            .find(|(_, device)| device.device_code == hash);
+            .find(|(_, device)| device.hash == hash);
         let Some((code, device)) = found else {
             return Poll::Unknown;
         };

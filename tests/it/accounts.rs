@@ -660,6 +660,12 @@ fn the_trail_of_master_has_what_owners_did() {
         .unwrap_err();
     let ann = data.session("ann").auth().raw();
     let told = data.master().logs(&LogQuery::default()).unwrap();
+    let root = data.session("root").auth().raw();
+    let of_root = |it: &&solon::db::Logged| {
+        it.event.event == EventKind::PolicyChanged && it.event.auth == Some(root)
+    };
+    // Each of the three users, the two accounts, and what master is made with.
+    assert_eq!(told.iter().filter(of_root).count(), 6);
     let of_ann: Vec<EventKind> = told
         .iter()
         .rev()

@@ -62,7 +62,7 @@ fn only_owners(_: &Path, _: u32) {}
 const FAR: &str = "2999-01-01T00:00:00Z";
 const PAST: &str = "2001-01-01T00:00:00Z";
 
-fn ok(body: Value) -> Reply {
+fn ok(body: &Value) -> Reply {
     (200, "content-type: application/json\r\n", body.to_string())
 }
 
@@ -73,7 +73,7 @@ fn problem(status: u16, code: &str, message: &str) -> Reply {
 
 fn who() -> Reply {
     ok(
-        json!({"auth": 5, "id": "ann", "username": "ann", "roles": ["clerk"], "db": "local/default"}),
+        &json!({"auth": 5, "id": "ann", "username": "ann", "roles": ["clerk"], "db": "local/default"}),
     )
 }
 
@@ -183,7 +183,7 @@ fn an_access_token_at_its_end_is_renewed_before_it_is_used() {
     let home = tempfile::tempdir().unwrap();
     let server = Played::serve(|asked| match asked.path.as_str() {
         "/api/db/refresh" => ok(
-            json!({"token": "access-2", "refresh_token": "refresh-2", "token_type": "Bearer",
+            &json!({"token": "access-2", "refresh_token": "refresh-2", "token_type": "Bearer",
                    "expires_in": 300, "refresh_expires_in": 9, "db": "local/default"}),
         ),
         _ => who(),
@@ -220,7 +220,7 @@ fn a_token_that_is_not_taken_is_renewed_once() {
     let home = tempfile::tempdir().unwrap();
     let refuse = |asked: &Asked| match asked.path.as_str() {
         "/api/db/refresh" => {
-            ok(json!({"token": "access-2", "refresh_token": "refresh-2", "expires_in": 300}))
+            ok(&json!({"token": "access-2", "refresh_token": "refresh-2", "expires_in": 300}))
         }
         _ if asked.authorization.as_deref() == Some("Bearer access-2") => who(),
         _ => problem(401, "db/invalid-token", "the token is not good"),
@@ -233,7 +233,7 @@ fn a_token_that_is_not_taken_is_renewed_once() {
     // A server that takes nothing is not asked for ever.
     let server = Played::serve(|asked| match asked.path.as_str() {
         "/api/db/refresh" => {
-            ok(json!({"token": "access-3", "refresh_token": "refresh-3", "expires_in": 300}))
+            ok(&json!({"token": "access-3", "refresh_token": "refresh-3", "expires_in": 300}))
         }
         _ => problem(401, "db/invalid-token", "the token is not good"),
     });
@@ -313,23 +313,21 @@ fn a_device_gets_its_tokens_when_the_code_was_entered_elsewhere() {
     let home = tempfile::tempdir().unwrap();
     let server = Played::serve(|asked| match asked.path.as_str() {
         "/oauth/device_authorization" => ok(
-            json!({"device_code": "dev code&1", "user_code": "WDJB-MJHT",
+            &json!({"device_code": "dev code&1", "user_code": "WDJB-MJHT",
                    "verification_uri": "http://127.0.0.1/device",
                    "expires_in": 60, "interval": 1}),
         ),
         _ => ok(
-            json!({"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "expires_in": 300}),
+            &json!({"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "expires_in": 300}),
         ),
     });
-    let out = run(
-        solon(home.path(), &["auth-token", "--host", &server.host]),
-        "",
-    );
+    let arguments = ["auth-token", "--host", &server.host, "--db", "acme/sales"];
+    let out = run(solon(home.path(), &arguments), "");
     assert_eq!(out.status.code(), Some(0));
     assert_eq!(text(&out.stdout), "\nauth-token: A\n\nrefresh-token: R\n");
     assert!(text(&out.stderr).contains("| WDJB-MJHT "));
     let asked = server.asked();
-    assert_eq!(asked[0].body, "client_id=solon-cli");
+    assert_eq!(asked[0].body, "client_id=solon-cli&db=acme%2Fsales");
     assert_eq!(
         asked[1].body,
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=dev%20code%261&client_id=solon-cli"
@@ -337,7 +335,7 @@ fn a_device_gets_its_tokens_when_the_code_was_entered_elsewhere() {
     assert!(!home.path().join(".config").exists(), "nothing is kept");
 
     let server = Played::serve(|asked| match asked.path.as_str() {
-        "/oauth/device_authorization" => ok(json!({"device_code": "d", "user_code": "C",
+        "/oauth/device_authorization" => ok(&json!({"device_code": "d", "user_code": "C",
             "verification_uri": "u", "expires_in": 60, "interval": 1})),
         _ => problem(400, "access_denied", "no"),
     });

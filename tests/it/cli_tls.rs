@@ -139,6 +139,23 @@ fn a_client_shows_its_certificate_and_needs_no_token() {
     // A token is who asks, whatever the certificate.
     let out = secure.whoami(&shown);
     assert!(!String::from_utf8(out.stdout).unwrap().contains("robot"));
+    // A token of another server is none here, unless its file is named.
+    let elsewhere = secure.dir.path().join("elsewhere.json");
+    let text = json!({"access_token": "x", "host": "https://elsewhere.example"});
+    std::fs::write(&elsewhere, text.to_string()).unwrap();
+    set_mode(&elsewhere, 0o600);
+    let mut command = secure.command(&shown);
+    let out = command
+        .env("SOLON_TOKEN_FILE", &elsewhere)
+        .output()
+        .unwrap();
+    assert!(String::from_utf8(out.stdout).unwrap().contains("robot"));
+    let named = ["--token-file", elsewhere.to_str().unwrap()];
+    let out = secure
+        .command(&[&shown[..], &named].concat())
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(4));
 
     // The key of another, and one that others can read, are refused by name.
     let other = tempfile::tempdir().unwrap();

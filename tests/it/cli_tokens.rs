@@ -64,6 +64,18 @@ fn furnish(folder: &Folder) {
     folder.database().add_user(&ann).unwrap();
 }
 
+/// What is run until it is not told to come back: who ends all tokens of an auth three times within a second has the
+/// next wait for the clock.
+fn until_good(mut run: impl FnMut() -> Output) -> Output {
+    for _ in 0..1_000 {
+        let out = run();
+        if out.status.code() != Some(7) {
+            return out;
+        }
+    }
+    run()
+}
+
 impl World {
     fn host(&self) -> String {
         format!("http://{}", self.served.address)
@@ -403,7 +415,7 @@ fn users_are_made_let_out_and_let_in_again_over_http() {
     let home = tempfile::tempdir().unwrap();
     let login = |password: &str| {
         let arguments = ["login", "bob", "--password-stdin", "--host", &host];
-        run(command(home.path(), &arguments), &format!("{password}\n"))
+        until_good(|| run(command(home.path(), &arguments), &format!("{password}\n")))
     };
     let whoami = || run(command(home.path(), &["whoami"]), "");
     expect(&login("a long password of bob"), 0, &["login"]);
@@ -449,6 +461,19 @@ fn users_are_made_let_out_and_let_in_again_over_http() {
         "a fourth long password\n",
     );
     expect(&whoami(), 0, &["whoami"]);
+}
+
+#[test]
+fn users_get_tokens_and_new_passwords_over_http() {
+    let world = world();
+    let host = world.host();
+    let add = ["user", "add", "bob", "--role", "clerk", "--password-stdin"];
+    world.root_done(&add, "a long password of bob\n");
+    let home = tempfile::tempdir().unwrap();
+    let login = |password: &str| {
+        let arguments = ["login", "bob", "--password-stdin", "--host", &host];
+        until_good(|| run(command(home.path(), &arguments), &format!("{password}\n")))
+    };
 
     let token = world.root_done(
         &[
@@ -592,7 +617,7 @@ fn the_first_user_is_made_on_a_folder_that_no_server_has_open() {
     let host = format!("http://{}", served.address);
     let login = |user: &str, password: &str| {
         let arguments = ["login", user, "--password-stdin", "--host", &host];
-        run(command(home.path(), &arguments), &format!("{password}\n"))
+        until_good(|| run(command(home.path(), &arguments), &format!("{password}\n")))
     };
     expect(&login("bob", "a long password of bob"), 0, &["login"]);
     expect(&login("ann", PASSWORD), 4, &["login"]);

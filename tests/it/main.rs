@@ -20,6 +20,7 @@
 //! - `device`: signing in for a device: its endpoints, the page, and what must not get through them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
+//! - `ended`: all tokens of a database end at once, of whatever kind
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `flood`: floods of bad tokens and of sign-ins, counted in work, while others go on
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
@@ -86,6 +87,7 @@ mod databases;
 #[cfg(feature = "server")]
 mod device;
 mod durability;
+mod ended;
 mod erase;
 mod export;
 #[cfg(feature = "server")]

@@ -297,6 +297,12 @@ fn a_new_user_is_one_commit_that_passes_every_check_of_a_transaction() {
     );
     let added = added.unwrap();
     assert_eq!(people.folder.database().head().t, head.next());
+    let told = people.trail();
+    assert_eq!(
+        (&told[0]["event"], &told[1]["event"]),
+        (&json!("password-set"), &json!("policy-changed"))
+    );
+    assert_eq!(told[1]["auth"], by_helen.auth().raw());
     let signed = sign_in(&people, "carl", "open sesame");
     assert_eq!((signed.user, signed.auth), (added.user, added.auth));
     let refused = |body: Value| add(&by_helen, body).unwrap_err();
