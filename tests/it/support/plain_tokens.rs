@@ -22,6 +22,8 @@ pub struct PlainAuth {
     pub password: Option<String>,
     /// The user whose it is.
     pub user: Option<usize>,
+    /// The number of the token that resets its password, and when that ends.
+    pub reset: Option<(usize, i64)>,
 }
 
 /// What is kept of a token: a sign-in, a program's token, a long access token, or one that was revoked.
@@ -276,6 +278,21 @@ impl PlainTokens {
         } else {
             "Live"
         }
+    }
+
+    /// Whose password is reset for a user: the first of their auths.
+    pub fn resets_for(&self, user: usize) -> Option<usize> {
+        let theirs = (0..self.auths.len()).filter(|it| self.auths[*it].user == Some(user));
+        theirs.min_by_key(|it| self.auths[*it].id)
+    }
+
+    /// Whether a token resets the password of an auth now.
+    pub fn resets(&self, number: usize, auth: usize) -> bool {
+        let auth = &self.auths[auth];
+        let is_it = auth
+            .reset
+            .is_some_and(|(it, ends_ms)| it == number && self.now_ms < ends_ms);
+        is_it && auth.exists && !auth.is_disabled
     }
 
     /// Who signs in by a password: the first of the user's auths whose it is.
