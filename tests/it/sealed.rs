@@ -430,6 +430,35 @@ fn no_door_shows_a_sealed_value_its_parts_or_its_hash() {
     check_hidden(&secrets, "verify", "", &verified);
 }
 
+/// What the command line prints of a folder that no server has open.
+#[cfg(feature = "cli")]
+#[test]
+fn no_command_shows_a_sealed_value_its_parts_or_its_hash() {
+    let mut world = World::new("ann");
+    let secrets = world.secrets();
+    world.served = None;
+    world.people.folder.close();
+    let (dir, _kept) = world.people.leave();
+    for arguments in [
+        &["export"][..],
+        &["export", "--as", "ann"],
+        &["export", "--by", "block"],
+        &["logs", "--limit", "1000"],
+        &["logs", "--limit", "1000", "--json"],
+        &["user", "list"],
+        &["user", "list", "--json"],
+        &["verify"],
+        &["verify", "--json"],
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_solon"));
+        command.env_clear().args(arguments).arg("--data").arg(&dir);
+        let out = command.output().unwrap();
+        let shown = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+        assert!(out.status.success(), "{arguments:?}: {shown}");
+        check_hidden(&secrets, &arguments.join(" "), "", &shown);
+    }
+}
+
 /// The text with what is random in it, or counts time, taken out: ids of tokens and requests, keys, hashes.
 fn masked(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
