@@ -2,7 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::person::{asserted, cleared, set_to, tag};
-use super::state::valid_after_now;
+use super::state::{valid_after, valid_after_now};
 use crate::model::system::predicate;
 use crate::model::{Facts, Flake, SubjectId, Value};
 use crate::token::{PasswordScheme, password_scheme};
@@ -64,11 +64,6 @@ pub(super) fn typed(auth: SubjectId, record: &str, facts: &dyn Facts) -> Result<
 
 /// The flakes by which every token of an auth ends now, those too that were issued in this very second.
 pub(super) fn ended(auth: SubjectId, now_ms: i64, facts: &dyn Facts) -> Result<Vec<Flake>, Error> {
-    let before = facts.value_list(auth, predicate::AUTH_VALID_AFTER)?;
-    let before = before.iter().find_map(|value| match value {
-        Value::Instant(ms) => Some(*ms),
-        _ => None,
-    });
-    let valid_after = Value::Instant(valid_after_now(before, now_ms));
-    set_to(auth, predicate::AUTH_VALID_AFTER, valid_after, facts)
+    let new = Value::Instant(valid_after_now(valid_after(auth, facts)?, now_ms));
+    set_to(auth, predicate::AUTH_VALID_AFTER, new, facts)
 }

@@ -19,7 +19,7 @@ use super::listed::{auth_named, no_such_token};
 use super::program::record_of;
 use super::record::{NewRecord, Record, TokenKind, revoked};
 use super::source::Source;
-use super::state::valid_after_now;
+use super::state::{valid_after, valid_after_now};
 use crate::model::system::{collection, predicate};
 use crate::model::{Facts, Flake, Op as FlakeOp, Overlay, SubjectId, Value, ValueRef};
 use crate::policy::{Cause, Op, StagedFlake, View, judge_writes};
@@ -367,10 +367,8 @@ fn moved(auth: SubjectId, ground: &Ground<'_>) -> Result<Vec<Flake>, Error> {
         .value_list(auth, predicate::AUTH_VALID_AFTER)?
         .into_iter()
         .next();
-    let old_ms = match &old {
-        Some(Value::Instant(ms)) => Some(*ms),
-        _ => None,
-    };
+    // A token that was minted since the whole database's has that as its issue.
+    let old_ms = valid_after(auth, ground.facts)?;
     let flake = |o, op| Flake {
         s: auth,
         p: predicate::AUTH_VALID_AFTER,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use solon::db::{SignIn, Source, UserName};
+use solon::base::Clock as _;
+use solon::db::{OldTokens, SignIn, Source, UserName};
 
 use crate::support::{Bearers, People, START_MS, rule};
 
@@ -57,6 +58,40 @@ fn every_token_of_the_database_ends_and_a_new_one_is_good() {
     let gone = json!([{"_id": ["_setting/id", "root"], "validAfter": null}]);
     assert!(data.folder.database().transact(&gone.to_string()).is_err());
     assert_eq!(set(START_MS + 1_500), Ok(()));
+}
+
+#[test]
+fn what_was_minted_since_ends_in_the_same_second_with_all_of_its_auth() {
+    let data = Bearers::new();
+    data.auth(
+        "ann",
+        &[rule("reads", "_role", &["_role/id"], "true", &["query"])],
+    );
+    for by_password in [false, true] {
+        data.clock.advance(Duration::from_millis(1_300));
+        let now_ms = data.clock.now_ms();
+        data.root(&json!([{"_id": ["_setting/id", "root"], "validAfter": instant(now_ms)}]));
+        let tokens = [
+            data.token("ann", Some(60)),
+            data.token("ann", None),
+            data.api("ann", "it").token,
+        ];
+        assert!(tokens.iter().all(|token| data.code(token).is_none()));
+        if by_password {
+            let database = data.folder.database();
+            database
+                .set_password("ann", PASSWORD, OldTokens::End)
+                .unwrap();
+        } else {
+            let session = data.session(&tokens[0]);
+            session.revoke(r#"{"all": true}"#).unwrap();
+        }
+        for token in &tokens {
+            assert_eq!(data.code(token), Some("db/invalid-token"), "{by_password}");
+        }
+        assert_eq!(data.code(&data.token("ann", Some(60))), None);
+        data.clock.advance(Duration::from_secs(2));
+    }
 }
 
 #[test]

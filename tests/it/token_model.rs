@@ -113,6 +113,7 @@ impl Twins {
             89..93 => self.give_or_take_root(),
             93 => self.link(),
             94 => self.make_reset(),
+            95 if self.random.one_in(4) => self.end_the_database(),
             95 => self.move_valid_after(),
             96 => self.change_keys(),
             97 => self.restart(),
@@ -274,6 +275,22 @@ impl Twins {
         if it.exists && it.valid_after.is_none_or(|old| at > old) {
             self.change(auth, &json!({"validAfter": at}));
             self.plain.auths[auth].valid_after = Some(at);
+        }
+    }
+
+    fn end_the_database(&mut self) {
+        let at = self.plain.now_ms - *self.random.pick(&[0, 0, 1, 250, 1_000]);
+        if self.plain.valid_after.is_some_and(|old| at <= old) {
+            return;
+        }
+        self.data()
+            .root(&json!([{"_id": ["_setting/id", "root"], "validAfter": at}]));
+        self.plain.valid_after = Some(at);
+        self.note(format!("all end that were issued before {at}"));
+        // What follows at once is what is hard.
+        for _ in 0..3 {
+            self.mint();
+            self.revoke_all();
         }
     }
 
@@ -989,6 +1006,7 @@ fn a_token_is_good_and_refused_as_a_plain_state_machine_says() {
                 twins.present();
             }
             twins.list();
+            twins.data().folder.database().verify().unwrap();
         });
         if let Err(failure) = std::panic::catch_unwind(run) {
             let last = twins.done.len().saturating_sub(25);

@@ -92,6 +92,8 @@ pub enum Exchange {
 pub struct PlainTokens {
     pub now_ms: i64,
     pub auths: Vec<PlainAuth>,
+    /// Of all auths.
+    pub valid_after: Option<i64>,
     pub users: Vec<String>,
     pub records: BTreeMap<String, PlainRecord>,
     pub tokens: Vec<PlainToken>,
@@ -124,7 +126,7 @@ impl PlainTokens {
 
     /// The second that a token of this auth is issued at; none while that is more than two seconds ahead.
     pub fn issue(&self, auth: usize) -> Option<i64> {
-        let first_s = match self.auths[auth].valid_after {
+        let first_s = match self.valid_after(auth) {
             Some(ms) => self.now_s().max(seconds_up(ms)),
             None => self.now_s(),
         };
@@ -177,9 +179,13 @@ impl PlainTokens {
         self.auths[auth].is_root && self.now_s() >= issued_s + 3_599
     }
 
+    fn valid_after(&self, auth: usize) -> Option<i64> {
+        self.auths[auth].valid_after.max(self.valid_after)
+    }
+
     fn is_too_old(&self, auth: usize, issued_s: i64) -> bool {
-        let valid_after = self.auths[auth].valid_after;
-        valid_after.is_some_and(|ms| issued_s < seconds_up(ms))
+        self.valid_after(auth)
+            .is_some_and(|ms| issued_s < seconds_up(ms))
     }
 
     fn is_revoked(&self, record: &PlainRecord) -> bool {
