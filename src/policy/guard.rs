@@ -171,18 +171,27 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         }
         _ => {}
     }
+    check_forward(flake, after)
+}
+
+/// A `validAfter` only moves forward.
+fn check_forward(flake: &Flake, after: &dyn Facts) -> Result<(), Error> {
     let ends_tokens = matches!(
         flake.p,
         predicate::AUTH_VALID_AFTER | predicate::SETTING_VALID_AFTER
     );
-    if ends_tokens && retracts && after.exists(flake.s)? {
+    if ends_tokens && flake.op == Op::Retract && after.exists(flake.s)? {
         let new = after.value_list(flake.s, flake.p)?;
         if !matches!((new.first(), &flake.o), (Some(Value::Instant(new)), Value::Instant(old)) if new > old)
         {
-            return fixed(if flake.p == predicate::AUTH_VALID_AFTER {
+            let why = if flake.p == predicate::AUTH_VALID_AFTER {
                 "`_auth/validAfter` only moves forward"
             } else {
                 "`_setting/validAfter` only moves forward"
+            };
+            return Err(Error::Fixed {
+                subject: flake.s,
+                why,
             });
         }
     }
