@@ -47,8 +47,8 @@ pub(super) struct AuthTokenArguments {
     /// Read the user's password from standard input, one line, and ask for no other device
     #[arg(long, requires = "user")]
     password_stdin: bool,
-    /// The database, for a sign-in with a password; `local/default` if it is left out
-    #[arg(long, value_name = "NETWORK/NAME", requires = "user")]
+    /// The database that the tokens are for; `local/default` if it is left out
+    #[arg(long, value_name = "NETWORK/NAME")]
     db: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -93,6 +93,7 @@ pub(super) fn auth_token(arguments: &AuthTokenArguments) -> Result<(), Error> {
             }
         }
         None => flow(
+            arguments.db.as_deref(),
             &mut |path, form| remote.post_form(path, form),
             &mut thread::sleep,
             &SystemClock::new(),
@@ -132,12 +133,15 @@ type Ask<'a> = dyn FnMut(&str, &[(&str, &str)]) -> Result<Value, Error> + 'a;
 
 /// Asks for a code, shows it, and asks until it was entered elsewhere.
 fn flow(
+    db: Option<&str>,
     ask: &mut Ask<'_>,
     wait: &mut dyn FnMut(Duration),
     clock: &dyn Clock,
     show: &mut dyn FnMut(&Begun) -> Result<(), Error>,
 ) -> Result<Granted, Error> {
-    let answer = ask("/oauth/device_authorization", &[("client_id", CLIENT_ID)])?;
+    let mut form = vec![("client_id", CLIENT_ID)];
+    form.extend(db.map(|db| ("db", db)));
+    let answer = ask("/oauth/device_authorization", &form)?;
     let begun = begin(answer).ok_or(Error::Answer("device_code"))?;
     let ends = clock.elapsed().saturating_add(begun.expires_in);
     show(&begun)?;
@@ -262,6 +266,7 @@ mod tests {
         let mut answers = answers.into_iter();
         let mut begun = Some(begun);
         let ended = flow(
+            None,
             &mut |path, form| {
                 if let Some(begun) = begun.take() {
                     assert_eq!(path, "/oauth/device_authorization");

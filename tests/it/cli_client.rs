@@ -321,15 +321,13 @@ fn a_device_gets_its_tokens_when_the_code_was_entered_elsewhere() {
             &json!({"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "expires_in": 300}),
         ),
     });
-    let out = run(
-        solon(home.path(), &["auth-token", "--host", &server.host]),
-        "",
-    );
+    let arguments = ["auth-token", "--host", &server.host, "--db", "acme/sales"];
+    let out = run(solon(home.path(), &arguments), "");
     assert_eq!(out.status.code(), Some(0));
     assert_eq!(text(&out.stdout), "\nauth-token: A\n\nrefresh-token: R\n");
     assert!(text(&out.stderr).contains("| WDJB-MJHT "));
     let asked = server.asked();
-    assert_eq!(asked[0].body, "client_id=solon-cli");
+    assert_eq!(asked[0].body, "client_id=solon-cli&db=acme%2Fsales");
     assert_eq!(
         asked[1].body,
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=dev%20code%261&client_id=solon-cli"
