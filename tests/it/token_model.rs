@@ -29,6 +29,8 @@ struct Twins {
     plain: PlainTokens,
     random: Random,
     passwords: u32,
+    /// Tokens that reset passwords, and of which auth.
+    resets: Vec<(String, usize)>,
     /// When sign-ins failed, by user: no more are tried than lock nobody out.
     failures: Vec<Vec<i64>>,
     /// What was done, for who reads a failure.
@@ -58,6 +60,7 @@ impl Twins {
             plain,
             random: Random::new(seed),
             passwords: 0,
+            resets: Vec::new(),
             failures: vec![Vec::new(); 3],
             done: Vec::new(),
             seen: BTreeMap::new(),
@@ -80,7 +83,8 @@ impl Twins {
         self.data.as_ref().unwrap()
     }
 
-    fn note(&mut self, what: String) {
+    fn note(&mut self, what: impl AsRef<str>) {
+        let what = what.as_ref();
         self.done.push(format!("{} {what}", self.plain.now_ms));
     }
 
@@ -94,7 +98,8 @@ impl Twins {
             14..30 => self.sign_in(),
             30..54 => self.refresh(),
             54..66 => self.mint(),
-            66..76 => self.revoke_one(),
+            66..74 => self.revoke_one(),
+            74..76 => self.revoke_by_transaction(),
             76..78 => self.revoke_all(),
             78..83 => self.disable(),
             83..87 => {
@@ -106,10 +111,12 @@ impl Twins {
             }
             87..89 => self.delete_or_make(),
             89..93 => self.give_or_take_root(),
-            93..95 => self.link(),
+            93 => self.link(),
+            94 => self.make_reset(),
             95 => self.move_valid_after(),
             96 => self.change_keys(),
             97 => self.restart(),
+            98 => self.use_reset(),
             _ => self.list(),
         }
     }
@@ -173,6 +180,7 @@ impl Twins {
             valid_after: None,
             password: None,
             user: Some(user),
+            reset: None,
         });
         self.note(format!("made {name}"));
         self.plain.auths.len() - 1
@@ -209,7 +217,7 @@ impl Twins {
             Some(alive) => {
                 self.change(alive, &json!({"_action": "delete"}));
                 let it = &mut self.plain.auths[alive];
-                (it.exists, it.user, it.password) = (false, None, None);
+                (it.exists, it.user, it.password, it.reset) = (false, None, None, None);
             }
             None => {
                 let of = name.split('-').next().unwrap();
@@ -290,10 +298,85 @@ impl Twins {
             }
         };
         self.plain.auths[auth].password = Some(password);
+        self.plain.auths[auth].reset = None;
         if tokens == OldTokens::End {
             self.plain.end_all(auth);
         }
         self.note(format!("{} has a password by {by}, {tokens:?}", it.name));
+    }
+
+    fn make_reset(&mut self) {
+        let user = self.random.index(self.plain.users.len());
+        let body = json!({"user": self.plain.users[user]}).to_string();
+        let root = self.data().folder.root_session(None).unwrap();
+        let told = root.reset_token(&body).map_err(|error| error.code());
+        let expected = self.plain.resets_for(user);
+        self.note(format!("{body} is to reset the password of {expected:?}"));
+        match expected {
+            None => assert_eq!(told.err(), Some("db/not-found")),
+            Some(auth) => {
+                let made = told.unwrap();
+                assert_eq!(made.auth, self.plain.auths[auth].id);
+                let ends_ms = self.plain.now_ms + 1_800_000;
+                self.plain.auths[auth].reset = Some((self.resets.len(), ends_ms));
+                self.resets.push((made.token, auth));
+            }
+        }
+    }
+
+    fn use_reset(&mut self) {
+        let count = self.resets.len();
+        if count == 0 {
+            return;
+        }
+        let number = if self.random.one_in(3) {
+            self.random.index(count)
+        } else {
+            count - 1
+        };
+        let (token, auth) = self.resets[number].clone();
+        self.passwords += 1;
+        let password = format!("open sesame {}", self.passwords);
+        let body = json!({"resetToken": token, "password": password}).to_string();
+        let told = self.data().folder.new_password(&body, Source::default());
+        let told = told.map_err(|error| error.code());
+        self.note(format!("reset {number} of auth {auth}: {told:?}"));
+        if self.plain.resets(number, auth) {
+            assert_eq!(told, Ok(self.plain.auths[auth].id));
+            let it = &mut self.plain.auths[auth];
+            (it.reset, it.password) = (None, Some(password));
+            self.plain.end_all(auth);
+            self.count("reset");
+        } else {
+            assert_eq!(told, Err("db/invalid-token"));
+        }
+    }
+
+    /// Revokes a record as any fact is written.
+    fn revoke_by_transaction(&mut self) {
+        let (asker, by) = self.asker();
+        let records = &self.plain.records;
+        let kept = records.iter().filter(|(_, it)| !self.plain.may_be_gone(it));
+        let kept: Vec<String> = kept.map(|(id, _)| id.clone()).collect();
+        if kept.is_empty() {
+            return;
+        }
+        let id = self.random.pick(&kept).clone();
+        let auth = self.plain.records[&id].auth;
+        let items = json!([{"_id": ["_token/id", id], "revoked": true}]).to_string();
+        let folder = &self.data().folder;
+        let session = match &by {
+            Some(token) => folder.session(token, None).unwrap(),
+            None => folder.root_session(None).unwrap(),
+        };
+        let told = session.transact(&items).map(drop);
+        self.note(format!(
+            "{asker:?} writes that {id} of auth {auth} is revoked: {told:?}"
+        ));
+        assert_eq!(told.is_ok(), self.sees(asker, auth), "{told:?}");
+        if told.is_ok() {
+            self.plain.records.get_mut(&id).unwrap().is_revoked = true;
+        }
     }
 
     /// The text of a token by which an auth can ask now.
@@ -817,7 +900,7 @@ impl Twins {
 
     fn restart(&mut self) {
         self.data = self.data.take().map(Bearers::again);
-        self.note("restarted".to_owned());
+        self.note("restarted");
     }
 
     /// What root is told of all records.
@@ -872,12 +955,20 @@ impl Twins {
             self.count(format!("presented {fate:?}"));
             let token = &self.plain.tokens[place];
             let told = self.data().folder.session(&token.text, None);
-            let code = told.as_ref().err().map(|it| it.code());
+            let code = told.as_ref().err().map(solon::Error::code);
             let auth = &self.plain.auths[token.auth];
             assert!(
                 fate.is(code),
                 "{fate:?}, and the library says {code:?}: {token:?} {auth:?}"
             );
+            if n == 0 {
+                // Of another database it is none, whatever it is here.
+                let elsewhere = self
+                    .data()
+                    .folder
+                    .session(&token.text, Some("solon/master"));
+                assert!(elsewhere.is_err());
+            }
             if let Ok(session) = told {
                 assert_eq!(session.auth(), auth.id);
                 assert_eq!(session.is_root().unwrap(), auth.is_root);

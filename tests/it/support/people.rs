@@ -37,6 +37,13 @@ impl People {
         self.dir.path()
     }
 
+    /// Leaves the folder to other processes: where it is, and what takes it away in the end.
+    #[cfg(feature = "cli")]
+    pub fn leave(self) -> (PathBuf, tempfile::TempDir) {
+        drop(self.folder);
+        (self.dir.path().to_owned(), self.dir)
+    }
+
     /// The file of the database.
     pub fn file(&self) -> PathBuf {
         self.path().join("local/default.redb")

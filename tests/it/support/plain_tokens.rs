@@ -22,6 +22,8 @@ pub struct PlainAuth {
     pub password: Option<String>,
     /// The user whose it is.
     pub user: Option<usize>,
+    /// The number of the token that resets its password, and when that ends.
+    pub reset: Option<(usize, i64)>,
 }
 
 /// What is kept of a token: a sign-in, a program's token, a long access token, or one that was revoked.
@@ -202,9 +204,10 @@ impl PlainTokens {
                     EXPIRED
                 } else if !auth.exists || auth.is_disabled {
                     NO_AUTH
-                } else if token.is_ended || self.is_too_old(token.auth, *issued_s) {
-                    INVALID
-                } else if self.records.get(id).is_some_and(|it| self.is_revoked(it)) {
+                } else if token.is_ended
+                    || self.is_too_old(token.auth, *issued_s)
+                    || self.records.get(id).is_some_and(|it| self.is_revoked(it))
+                {
                     INVALID
                 } else if self.outlived_root(token.auth, *issued_s) {
                     EXPIRED
@@ -275,6 +278,21 @@ impl PlainTokens {
         } else {
             "Live"
         }
+    }
+
+    /// Whose password is reset for a user: the first of their auths.
+    pub fn resets_for(&self, user: usize) -> Option<usize> {
+        let theirs = (0..self.auths.len()).filter(|it| self.auths[*it].user == Some(user));
+        theirs.min_by_key(|it| self.auths[*it].id)
+    }
+
+    /// Whether a token resets the password of an auth now.
+    pub fn resets(&self, number: usize, auth: usize) -> bool {
+        let auth = &self.auths[auth];
+        let is_it = auth
+            .reset
+            .is_some_and(|(it, ends_ms)| it == number && self.now_ms < ends_ms);
+        is_it && auth.exists && !auth.is_disabled
     }
 
     /// Who signs in by a password: the first of the user's auths whose it is.
