@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::error::{Error, ErrorKind};
 use super::record::{Record, TokenKind};
-use super::state::{State, whole_seconds_up};
+use super::state::{State, valid_after, whole_seconds_up};
 use super::uses::Uses;
 use crate::base::Budget;
 use crate::base::limits::TOKENS_LISTED_MAX;
@@ -273,10 +273,9 @@ fn state_of(
         }
     };
     if let (Some(auth), Some(issued_ms)) = (record.auth, record.issued_ms)
-        && let Some(Value::Instant(ms)) =
-            eyes.value_list(auth, predicate::AUTH_VALID_AFTER)?.first()
+        && let Some(ms) = valid_after(auth, eyes)?
     {
-        stands &= issued_ms.div_euclid(1_000) >= whole_seconds_up(*ms);
+        stands &= issued_ms.div_euclid(1_000) >= whole_seconds_up(ms);
     }
     Ok(if !stands {
         TokenState::Revoked

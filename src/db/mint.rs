@@ -17,7 +17,7 @@ use super::error::{Error, ErrorKind};
 use super::event::{Event, EventKind, EventStatus};
 use super::record::{NewRecord, TokenKind, swept};
 use super::source::Source;
-use super::state::{is_beyond_issue, whole_seconds_up};
+use super::state::{is_beyond_issue, valid_after, whole_seconds_up};
 use crate::base::limits::{
     API_TOKEN_SECONDS, ROOT_TOKEN_SECONDS_MAX, RULE_STEPS_MAX, TOKEN_NAME_CHARS_MAX,
     TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
@@ -314,18 +314,17 @@ impl Request {
 /// `Unavailable` where it is further ahead: the token would be good for nothing, now and later.
 pub(super) fn issue(auth: SubjectId, facts: &dyn Facts, now_ms: i64) -> Result<i64, Error> {
     let now_s = now_ms.div_euclid(1_000);
-    let valid_after = facts.value_list(auth, predicate::AUTH_VALID_AFTER)?;
-    let Some(Value::Instant(valid_after_ms)) = valid_after.first() else {
+    let Some(valid_after_ms) = valid_after(auth, facts)? else {
         return Ok(now_s);
     };
-    if is_beyond_issue(*valid_after_ms, now_ms) {
+    if is_beyond_issue(valid_after_ms, now_ms) {
         let why =
             "no token of this auth is good before its `validAfter`, which is ahead; try again then";
-        let wait_s = whole_seconds_up(*valid_after_ms).saturating_sub(now_s);
+        let wait_s = whole_seconds_up(valid_after_ms).saturating_sub(now_s);
         return Err(Error::new(ErrorKind::Unavailable, "db/busy", why)
             .with_retry_after(u64::try_from(wait_s).unwrap_or(1)));
     }
-    Ok(now_s.max(whole_seconds_up(*valid_after_ms)))
+    Ok(now_s.max(whole_seconds_up(valid_after_ms)))
 }
 
 fn is_name(text: &str) -> bool {

@@ -361,6 +361,7 @@ fn settle(
         events.push(
             Event::new(EventKind::PasswordSet, EventStatus::Ok, ground.now_ms)
                 .auth(auth)
+                .by(bearer)
                 .user(Some(user))
                 .from(source),
         );

@@ -135,7 +135,7 @@ impl Session {
                 (None, _) => return Err(missing("oldPassword")),
             }
             check_for(auth, &password, ground.facts)?;
-            set(auth, &record, tokens, source, ground)
+            set(auth, bearer, &record, tokens, source, ground)
         })
     }
 
@@ -253,7 +253,7 @@ impl Folder {
             still(&proven, ground.facts)?;
             at_turn(auth, ground).may_do_anything()?;
             check_for(auth, &password, ground.facts)?;
-            set(auth, &record, tokens, source, ground)
+            set(auth, auth, &record, tokens, source, ground)
         })
     }
 }
@@ -279,7 +279,7 @@ impl Database {
         let password = Zeroizing::new(password.to_owned());
         let set = self.errand(Author::Auth(ROOT_AUTH), move |ground| {
             check_for(auth, &password, ground.facts)?;
-            set(auth, &record, tokens, Source::default(), ground)
+            set(auth, ROOT_AUTH, &record, tokens, Source::default(), ground)
         });
         set.map(drop)
     }
@@ -334,9 +334,10 @@ pub(super) fn check_for(auth: SubjectId, password: &str, facts: &dyn Facts) -> R
     check_strength(password, name.as_deref())
 }
 
-/// The flakes and the row by which an auth has a new password.
+/// The flakes and the row by which an auth has a new password, which `by` set.
 pub(super) fn set(
     auth: SubjectId,
+    by: SubjectId,
     record: &str,
     tokens: OldTokens,
     source: Source,
@@ -349,6 +350,7 @@ pub(super) fn set(
     }
     let event = Event::new(EventKind::PasswordSet, EventStatus::Ok, now_ms)
         .auth(auth)
+        .by(by)
         .user(user_of(auth, facts)?)
         .from(source);
     Ok(Made {

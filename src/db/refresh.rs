@@ -25,7 +25,7 @@ use super::mint::issue;
 use super::person::{asserted, auths_of, is_disabled, set_to, user_of, username_of};
 use super::signin::canonical;
 use super::source::Source;
-use super::state::{Author, whole_seconds_up};
+use super::state::{Author, valid_after, whole_seconds_up};
 use crate::base::limits::{REFRESH_GRACE_SECONDS_MAX, ROOT_TOKEN_SECONDS_MAX, TOKEN_BYTES_MAX};
 use crate::model::system::predicate;
 use crate::model::{Facts, Incarnation, SubjectId, Value};
@@ -153,9 +153,8 @@ fn stand(
     if family.is_revoked || !facts.exists(auth)? || is_disabled(auth, facts)? {
         return Err(dead());
     }
-    let valid_after = facts.value_list(auth, predicate::AUTH_VALID_AFTER)?;
-    if let Some(Value::Instant(ms)) = valid_after.first()
-        && family.issued_s < whole_seconds_up(*ms)
+    if let Some(ms) = valid_after(auth, facts)?
+        && family.issued_s < whole_seconds_up(ms)
     {
         return Err(dead());
     }

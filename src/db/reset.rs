@@ -90,6 +90,7 @@ impl Session {
             let kept = Value::string(&format!("{ends_ms}:{bearer}:{hash}"));
             let event = Event::new(EventKind::ResetMade, EventStatus::Ok, now_ms)
                 .auth(auth)
+                .by(bearer)
                 .user(user_of(auth, facts)?)
                 .from(source);
             Ok(Made {
@@ -152,7 +153,7 @@ impl Folder {
         let made = database.errand(Author::Auth(auth), move |ground| {
             check(&token, &at_turn(auth, ground))?;
             check_for(auth, &password, ground.facts)?;
-            set(auth, &record, OldTokens::End, source, ground)
+            set(auth, auth, &record, OldTokens::End, source, ground)
         });
         let auth = made.map_err(|error| match error.code() {
             "db/invalid-auth" => stale(),

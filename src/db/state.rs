@@ -17,8 +17,8 @@ use crate::base::limits::{
     TRANSACTION_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX,
 };
 use crate::base::{Budget, Clock, Deadline};
-use crate::model::system::{collection, predicate};
-use crate::model::{Facts, SubjectId, Value, ValueRef};
+use crate::model::system::{ROOT_SETTING, collection, predicate};
+use crate::model::{Facts, PredicateId, SubjectId, Value, ValueRef};
 use crate::policy::{Op, Policy};
 use crate::store::{Snapshot, Store};
 use crate::token::Identity;
@@ -168,14 +168,34 @@ fn standing(auth: SubjectId, facts: &dyn Facts) -> Result<i64, Error> {
             "the auth of this request is disabled",
         ));
     }
-    Ok(whole_seconds_up(valid_after_ms))
+    let of_all_ms = set_for_all(facts)?.unwrap_or(i64::MIN);
+    Ok(whole_seconds_up(valid_after_ms.max(of_all_ms)))
+}
+
+/// The moment before which no token of an auth may be issued, Unix milliseconds: its own, or that of the whole database.
+pub(super) fn valid_after(auth: SubjectId, facts: &dyn Facts) -> Result<Option<i64>, Error> {
+    let own = first_instant(auth, predicate::AUTH_VALID_AFTER, facts)?;
+    Ok(own.max(set_for_all(facts)?))
+}
+
+/// The same, of the whole database.
+fn set_for_all(facts: &dyn Facts) -> Result<Option<i64>, Error> {
+    first_instant(ROOT_SETTING, predicate::SETTING_VALID_AFTER, facts)
+}
+
+fn first_instant(s: SubjectId, p: PredicateId, facts: &dyn Facts) -> Result<Option<i64>, Error> {
+    let values = facts.value_list(s, p)?;
+    Ok(values.iter().find_map(|value| match value {
+        Value::Instant(ms) => Some(*ms),
+        _ => None,
+    }))
 }
 
 fn check_issue(issued_at_s: i64, valid_after_s: i64) -> Result<(), Error> {
     if issued_at_s < valid_after_s {
         return Err(refused(
             "db/invalid-token",
-            "the token was issued before the auth's `validAfter`",
+            "the token was issued before the `validAfter` of the auth or the database",
         ));
     }
     Ok(())

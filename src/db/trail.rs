@@ -80,7 +80,11 @@ fn read_among(
             return ControlFlow::Break(());
         }
         match Event::read(id, text) {
-            Ok(event) if query.status.is_none_or(|status| status == event.status) => {
+            Ok(mut event) if query.status.is_none_or(|status| status == event.status) => {
+                // Where another was when they asked is not for whom it is about.
+                if sight != Sight::All && event.by.is_some() {
+                    event.address = None;
+                }
                 rows.push(Logged { id, event });
                 ControlFlow::Continue(())
             }

@@ -138,6 +138,7 @@ pub mod predicate {
     pub const SETTING_TOKEN_MAX_SECONDS: PredicateId = PredicateId(209);
 
     pub const SETTING_BANNER: PredicateId = PredicateId(212);
+    pub const SETTING_VALID_AFTER: PredicateId = PredicateId(213);
 
     pub const TOKEN_ID: PredicateId = PredicateId(220);
     pub const TOKEN_AUTH: PredicateId = PredicateId(221);

@@ -10,7 +10,8 @@
 //! 5. Taking a deny from an auth, role or rule needs root; a bearer bound by a deny grants only to auths bound by
 //!    it too.
 //! 6. What its user owns is a right of an auth like its roles: where [`OWNERS`] is a predicate, the bearer must own all
-//!    that an affected auth owns after the change. It holds root of the databases of that.
+//!    that an affected auth owns after the change. It holds root of the databases of that. To make somebody an owner
+//!    is a grant too.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -36,6 +37,19 @@ const OWNERS: &str = "account/owners";
 /// The rules of a role or an auth, by what they come to.
 type Rules = Vec<Arc<Rule>>;
 
+/// Whether flakes make somebody the owner of an account: a grant that touches nothing of the policy.
+pub fn gives_account(flakes: &[Flake], policy: &Policy) -> bool {
+    owners(policy).is_some_and(|owners| {
+        let gives = |it: &Flake| it.p == owners && it.op == Op::Assert;
+        flakes.iter().any(gives)
+    })
+}
+
+/// The predicate of [`OWNERS`], if there is one.
+fn owners(policy: &Policy) -> Option<PredicateId> {
+    policy.schema().predicate_named(OWNERS).map(|it| it.id)
+}
+
 /// Checks that the bearer may make the changes of what others may do that are in `flakes`.
 ///
 /// # Errors
@@ -57,9 +71,10 @@ pub fn check_grants(
         facts: after.0,
         policy: after.1,
     };
+    let owners = owners(after.policy);
     let Some(subject) = flakes
         .iter()
-        .find(|flake| is_grant(flake))
+        .find(|flake| is_grant(flake, owners))
         .map(|flake| flake.s)
     else {
         return Ok(());
@@ -145,11 +160,13 @@ const SPECS: [PredicateId; 3] = [
 ];
 
 /// Whether a flake changes what others may do.
-fn is_grant(flake: &Flake) -> bool {
+fn is_grant(flake: &Flake, owners: Option<PredicateId>) -> bool {
     let c = flake.s.collection();
+    let gives_account = Some(flake.p) == owners && flake.op == Op::Assert;
     // To disable takes away; to enable gives back all that the auth may do.
     let enables = flake.p == predicate::AUTH_DISABLED && flake.op == Op::Retract;
     enables
+        || gives_account
         || c == collection::RULE
         || c == collection::ROLE
         || matches!(
@@ -196,7 +213,12 @@ impl Changed {
     fn of(flakes: &[Flake], before: State<'_>, after: State<'_>) -> Result<Self, Error> {
         let mut changed = Self::default();
         let mut functions = BTreeSet::new();
-        for flake in flakes.iter().filter(|flake| is_grant(flake)) {
+        let owners = owners(after.policy);
+        for flake in flakes.iter().filter(|flake| is_grant(flake, owners)) {
+            if let (true, Value::Ref(user)) = (Some(flake.p) == owners, &flake.o) {
+                let auths = refs(*user, predicate::USER_AUTH, after.facts)?;
+                changed.auths.extend(auths);
+            }
             match flake.s.collection() {
                 collection::FUNCTION => drop(functions.insert(flake.s)),
                 collection::RULE => drop(changed.rules.insert(flake.s)),
@@ -281,12 +303,12 @@ impl State<'_> {
 
     /// What the users of an auth own.
     fn owned_by(&self, auth: SubjectId) -> Result<BTreeSet<SubjectId>, Error> {
-        let Some(owners) = self.policy.schema().predicate_named(OWNERS) else {
+        let Some(owners) = owners(self.policy) else {
             return Ok(BTreeSet::new());
         };
         let mut owned = BTreeSet::new();
         for user in self.referrers(predicate::USER_AUTH, auth)? {
-            owned.extend(self.referrers(owners.id, user)?);
+            owned.extend(self.referrers(owners, user)?);
         }
         Ok(owned)
     }

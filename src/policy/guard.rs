@@ -126,6 +126,12 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         {
             return fixed("the root auth's `_auth/validAfter` is not in the future");
         }
+        // The same, for every token of the database.
+        (_, predicate::SETTING_VALID_AFTER)
+            if !retracts && !matches!(flake.o, Value::Instant(ms) if ms <= now_ms) =>
+        {
+            return fixed("`_setting/validAfter` is not in the future");
+        }
         (ROOT_SETTING, predicate::SETTING_ID) => return fixed("the settings keep their id"),
         (s, predicate::TAG_ID) if retracts => {
             if s.number() < USER_NUMBER_FIRST {
@@ -165,11 +171,19 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         }
         _ => {}
     }
-    if flake.p == predicate::AUTH_VALID_AFTER && retracts && after.exists(flake.s)? {
-        let new = after.value_list(flake.s, predicate::AUTH_VALID_AFTER)?;
+    let ends_tokens = matches!(
+        flake.p,
+        predicate::AUTH_VALID_AFTER | predicate::SETTING_VALID_AFTER
+    );
+    if ends_tokens && retracts && after.exists(flake.s)? {
+        let new = after.value_list(flake.s, flake.p)?;
         if !matches!((new.first(), &flake.o), (Some(Value::Instant(new)), Value::Instant(old)) if new > old)
         {
-            return fixed("`_auth/validAfter` only moves forward");
+            return fixed(if flake.p == predicate::AUTH_VALID_AFTER {
+                "`_auth/validAfter` only moves forward"
+            } else {
+                "`_setting/validAfter` only moves forward"
+            });
         }
     }
     Ok(())

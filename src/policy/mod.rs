@@ -17,7 +17,7 @@ mod write;
 
 pub use change::PolicyChange;
 pub use error::{Error, Refusal};
-pub use grant::{check_grants, holds_all};
+pub use grant::{check_grants, gives_account, holds_all};
 pub use guard::{check_policy, touches_policy};
 pub use permissions::{Allowed, Op, Permissions, Policy};
 pub use rule::{Effect, Rule};

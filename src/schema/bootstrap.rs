@@ -246,6 +246,7 @@ mod tests {
             ("_auth/id", predicate::AUTH_ID),
             ("_auth/roles", predicate::AUTH_ROLES),
             ("_auth/validAfter", predicate::AUTH_VALID_AFTER),
+            ("_setting/validAfter", predicate::SETTING_VALID_AFTER),
             ("_role/rules", predicate::ROLE_RULES),
             ("_rule/effect", predicate::RULE_EFFECT),
             (

@@ -20,7 +20,7 @@ use crate::model::system::predicate;
 use crate::model::{Facts, Flake, Op, Overlay, PredicateId, SubjectId, T};
 use crate::policy::{
     Cause, Permissions, Policy, PolicyChange, StagedFlake, check_grants, check_policy,
-    judge_writes, touches_policy,
+    gives_account, judge_writes, touches_policy,
 };
 use crate::query::Pointer;
 use crate::schema::{Schema, touches_schema};
@@ -127,8 +127,9 @@ pub(super) fn checked(followed: Followed, t: T, ground: &Ground<'_>) -> Result<C
         BTreeSet::new()
     };
     let new_policy = policy_stage(&after, &sorted, &sent, ground, &place)?;
-    if let Some(policy) = &new_policy {
-        grant_stage((&after, &**policy), &flakes, &renames, ground)
+    let policy = new_policy.as_deref().unwrap_or(ground.policy);
+    if new_policy.is_some() || gives_account(&sorted, policy) {
+        grant_stage((&after, policy), &flakes, &renames, ground)
             .map_err(|error| located(error, &place))?;
     }
     unique_stage(&after, &flakes, &places, ground.policy.schema())?;

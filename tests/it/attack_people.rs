@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use solon::base::limits::SOURCE_FAILURES_MAX;
-use solon::db::{ErrorKind, OldTokens, SignIn, SignedIn, Source};
+use solon::db::{ErrorKind, EventKind, OldTokens, SignIn, SignedIn, Source};
 
 use crate::support::data::{Data, refused};
 use crate::support::{People, default_rule};
@@ -127,12 +127,25 @@ fn nobody_comes_to_own_an_account_by_a_right_over_people() {
     for done in can_be("ann") {
         refused(done, ErrorKind::Denied, "db/write-permission");
     }
+    // Nor by a right over accounts: those who own one may share it, with whom they could be.
+    let accounts = json!([{"_id": ["_role/id", "help"], "rules": [
+        default_rule("help/account", "account", "true", &["query", "transact"])]}]);
+    master.transact(&accounts.to_string()).unwrap();
+    let share = |with: &str| {
+        let shared =
+            json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", with]]}]);
+        data.session("eve").transact(&shared.to_string())
+    };
+    for with in ["eve", "dan"] {
+        refused(share(with), ErrorKind::Denied, "db/write-permission");
+    }
     // An owner of the same account may.
     let owned = json!([{"_id": ["account/name", "acme"], "owners": [["_user/username", "eve"]]}]);
     master.transact(&owned.to_string()).unwrap();
     let eve = data.session("eve");
     let password = json!({"auth": ["_auth/id", "ann"], "password": "open sesame"});
     eve.set_password(&password.to_string()).unwrap();
+    share("dan").unwrap();
 }
 
 #[test]
@@ -241,5 +254,117 @@ fn a_token_that_was_revoked_is_not_good_again_when_its_record_is_deleted() {
     for record in &records {
         let items = json!([{"_id": record["_id"], "_action": "delete"}]);
         root.transact(&items.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn who_did_something_to_another_is_told_and_not_from_where() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    let root = people.folder.root_session(None).unwrap();
+    let desk: std::net::IpAddr = "192.0.2.7".parse().unwrap();
+    let root = root.sent_from(Source::from(desk));
+    root.reset_token(r#"{"user": "ann"}"#).unwrap();
+    root.set_password(r#"{"user": "ann", "password": "open says me"}"#)
+        .unwrap();
+    people.clock.advance(Duration::from_secs(1));
+    let token = people.folder.token_for("ann", 60).unwrap();
+    let ann = people.folder.session(&token, None).unwrap();
+    for (session, address) in [(&root, Some(desk)), (&ann, None)] {
+        let rows = session.logs(r#"{"limit": 100}"#).unwrap();
+        for kind in [EventKind::PasswordSet, EventKind::ResetMade] {
+            let row = rows.iter().find(|row| row.event.event == kind).unwrap();
+            assert_eq!(row.event.auth, Some(ann.auth().raw()));
+            assert_eq!(row.event.by, Some(root.auth().raw()));
+            assert_eq!(row.event.address, address);
+        }
+    }
+}
+
+/// Which databases there are is nobody's to learn who has no token of them.
+#[cfg(feature = "server")]
+#[test]
+fn a_database_that_is_there_is_told_as_one_that_is_not() {
+    use solon::server::Mode;
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/sales").unwrap();
+    let folder = data.folder().clone();
+    let bearer = |token: String| format!("Bearer {token}");
+    let credentials = [
+        None,
+        Some("Bearer nonsense".to_owned()),
+        Some(bearer(folder.root_token(60).unwrap())),
+        Some(bearer(
+            folder.token_for_in("solon/master", "eve", 60).unwrap(),
+        )),
+    ];
+    let served = crate::support::served::serve_folder(folder, Mode::Closed, None);
+    let told = |method: &str, path: &str, credential: Option<&String>, body: &str| {
+        let mut headers = vec![JSON];
+        headers.extend(credential.map(|it| ("authorization", it.as_str())));
+        let reply = served.send(method, path, &headers, body.as_bytes());
+        let mut body: serde_json::Value =
+            serde_json::from_str(&reply.body).unwrap_or_else(|_| json!(reply.body));
+        if let Some(problem) = body.as_object_mut() {
+            problem.remove("instance");
+        }
+        (reply.status, body)
+    };
+    let sign_in = r#"{"user": "root", "password": "open sesame"}"#;
+    let action = |name: &str| json!(["delete-db", {"db/id": name}]).to_string();
+    let signed = |name: &str| {
+        let tx = json!([{"_id": "_user", "username": "x"}]);
+        let command = json!({"type": "tx", "db": name, "auth": "root", "nonce": 1, "tx": tx});
+        json!({"cmd": command.to_string(), "sig": "00".repeat(64)}).to_string()
+    };
+    for credential in &credentials {
+        let credential = credential.as_ref();
+        for name in [
+            "query",
+            "transact",
+            "token",
+            "tokens",
+            "revoke",
+            "whoami",
+            "logs",
+            "users",
+            "signin",
+            "refresh",
+            "password",
+            "reset-token",
+            "new-user",
+            "unlock",
+            "command",
+            "no",
+        ] {
+            for family in ["api/db", "fdb"] {
+                for (method, body) in [("POST", sign_in), ("POST", "{}"), ("GET", "")] {
+                    let path = |name_of| format!("/{family}/acme/{name_of}/{name}");
+                    let there = told(method, &path("sales"), credential, body);
+                    let absent = told(method, &path("nope"), credential, body);
+                    assert_eq!(there, absent, "{method} {name} {body}");
+                }
+            }
+        }
+        for (path, body) in [
+            ("/api/action", &action as &dyn Fn(&str) -> String),
+            ("/api/db/command", &signed),
+            ("/api/db/token", &|name| {
+                json!({"root": true, "db": name}).to_string()
+            }),
+            ("/api/db/signin", &|name| {
+                json!({"user": "x", "password": "open sesame", "db": name}).to_string()
+            }),
+            ("/api/v2/login", &|name| {
+                json!({"username": "x", "password": "open sesame", "org": name}).to_string()
+            }),
+        ] {
+            let there = told("POST", path, credential, &body("acme/sales"));
+            let absent = told("POST", path, credential, &body("acme/nope"));
+            assert_eq!(there, absent, "{path}");
+        }
     }
 }

@@ -20,6 +20,7 @@
 //! - `device`: signing in for a device: its endpoints, the page, and what must not get through them
 //! - `durability`: what a receipt promises when the power goes or the disk fails
 //! - `export`: exporting: the same state comes back, and nothing hidden goes out
+//! - `ended`: all tokens of a database end at once, of whatever kind
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `flood`: floods of bad tokens and of sign-ins, counted in work, while others go on
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
@@ -54,6 +55,7 @@
 //! - `tls`: TLS, HTTP/2 and client certificates on the wire: files, reloading, floods and stops
 //! - `token`: access tokens and the keys that sign them: each check failing, a driven clock, key files
 //! - `token_model`: random lives of tokens against a plain state machine: each is good or refused as that says
+//! - `token_oracle`: the law of rules on `_token`, transcribed slowly, against lists and revocations
 //! - `token_records`: what is kept of tokens: sign-ins and their long tokens, what is swept, long lists, restarts
 //! - `tokens_door`: API tokens, lists and revocations over HTTP: the protocol, not the meaning
 //! - `weka`: the doors of a storage vendor's REST API, as its own clients use them
@@ -85,6 +87,7 @@ mod databases;
 #[cfg(feature = "server")]
 mod device;
 mod durability;
+mod ended;
 mod erase;
 mod export;
 #[cfg(feature = "server")]
@@ -127,6 +130,7 @@ mod tidy;
 mod tls;
 mod token;
 mod token_model;
+mod token_oracle;
 mod token_records;
 #[cfg(feature = "server")]
 mod tokens_door;

@@ -120,21 +120,21 @@ impl PlainTokens {
         self.now_ms.div_euclid(1_000)
     }
 
-    /// The second that a token of this auth is issued at.
-    pub fn issue(&self, auth: usize) -> i64 {
-        match self.auths[auth].valid_after {
-            Some(ms) if ms <= self.now_ms + 2_000 => self.now_s().max(seconds_up(ms)),
-            _ => self.now_s(),
-        }
+    /// The second that a token of this auth is issued at; none while that is more than two seconds ahead.
+    pub fn issue(&self, auth: usize) -> Option<i64> {
+        let first_s = match self.auths[auth].valid_after {
+            Some(ms) => self.now_s().max(seconds_up(ms)),
+            None => self.now_s(),
+        };
+        Some(first_s).filter(|it| it * 1_000 - self.now_ms <= 2_000)
     }
 
     /// All tokens of an auth end, however they were made.
     pub fn end_all(&mut self, auth: usize) {
-        let newest_s = match self.auths[auth].valid_after {
-            Some(old) => self.now_s().max(seconds_up(old)),
-            None => self.now_s(),
-        };
-        self.auths[auth].valid_after = Some(self.now_ms.max(newest_s * 1_000 + 1));
+        // Where none can be issued now there is none since the last time.
+        if let Some(newest_s) = self.issue(auth) {
+            self.auths[auth].valid_after = Some(self.now_ms.max(newest_s * 1_000 + 1));
+        }
         for token in self.tokens.iter_mut().filter(|it| it.auth == auth) {
             token.is_ended = true;
         }
@@ -196,7 +196,7 @@ impl PlainTokens {
                 id,
             } => {
                 let is_over = expires_s.is_some_and(|end| end * 1_000 <= self.now_ms);
-                if self.revoked_keys.contains(kid) || issued_s * 1_000 - self.now_ms >= 3_000 {
+                if self.revoked_keys.contains(kid) || issued_s * 1_000 - self.now_ms > 2_000 {
                     INVALID
                 } else if is_over {
                     EXPIRED
