@@ -9,7 +9,7 @@ use super::error::Error;
 use super::event::{Event, EventKind, EventStatus};
 use super::source::Source;
 use super::state::Author;
-use super::trail::{Logged, Sight, first_at, read};
+use super::trail::{Logged, Sight, first_at, newest_ms, read};
 use super::trail_query::LogQuery;
 use super::writer::{Told, Work};
 use crate::base::limits::LOG_ROWS_PRUNED_MAX;
@@ -60,6 +60,14 @@ impl Database {
         Ok(Pruned {
             rows: end.saturating_sub(reach.first),
         })
+    }
+
+    /// The time of the database, Unix milliseconds: that of the clock, but never before what was written.
+    pub(super) fn now_ms(&self) -> Result<i64, Error> {
+        let state = self.state();
+        let head_ms = state.snapshot.head().instant_ms;
+        let told_ms = newest_ms(&state.snapshot)?;
+        Ok(self.clock().now_ms().max(head_ms).max(told_ms))
     }
 
     /// Counts a refusal in the trail. Nobody waits for its row.

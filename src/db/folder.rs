@@ -34,7 +34,7 @@ use crate::base::limits::{ROOT_TOKEN_SECONDS_MAX, UNRECORDED_TOKEN_SECONDS_MAX};
 use crate::model::system::ROOT_AUTH;
 use crate::model::{Facts, Incarnation, SubjectId, T};
 use crate::policy::Op;
-use crate::token::{ApiToken, Expected, PublicKey, Verifier, claimed_audience};
+use crate::token::{self, ApiToken, Expected, PublicKey, Verifier, claimed_audience};
 
 /// A data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -230,11 +230,18 @@ impl Folder {
         };
         // What claims a database that is not there is refused as what is wrong for one that is.
         let found = found.unwrap_or(Found::Fixed(default));
+        let audience = found.name();
         let expected = Expected {
-            audience: &found.name(),
+            audience: &audience,
             incarnation: found.incarnation(),
         };
-        let identity = tokens.verify(token, &expected, default.database.clock().now_ms())?;
+        let verify = |now_ms| tokens.verify(token, &expected, now_ms);
+        let now_ms = default.database.clock().now_ms();
+        let identity = match verify(now_ms) {
+            // By the clock of now, which may have been set back since it was issued.
+            Err(token::Error::NotYetValid) => None,
+            verified => Some(verified?),
+        };
         if database.is_some_and(|named| !is_spelling(named, expected.audience)) {
             // The token is good, and of its database: it is no token of the one that the request names.
             return Err(wrong_database());
@@ -245,6 +252,11 @@ impl Folder {
                 ErrorKind::NotFound => wrong_database(),
                 _ => error,
             })?;
+        // The time of a database, by which it issues, does not run backwards.
+        let identity = match identity {
+            Some(identity) => identity,
+            None => verify(database.now_ms()?)?,
+        };
         Session::admit(database, name, Arc::clone(tokens), Author::Bearer(identity))
             .map(|session| session.sent_from(source).used())
     }

@@ -171,22 +171,27 @@ fn check_fixed(flake: &Flake, change: &PolicyChange<'_>) -> Result<(), Error> {
         }
         _ => {}
     }
-    let ends_tokens = matches!(
-        flake.p,
-        predicate::AUTH_VALID_AFTER | predicate::SETTING_VALID_AFTER
-    );
-    if ends_tokens && retracts && after.exists(flake.s)? {
-        let new = after.value_list(flake.s, flake.p)?;
-        if !matches!((new.first(), &flake.o), (Some(Value::Instant(new)), Value::Instant(old)) if new > old)
-        {
-            return fixed(if flake.p == predicate::AUTH_VALID_AFTER {
-                "`_auth/validAfter` only moves forward"
-            } else {
-                "`_setting/validAfter` only moves forward"
-            });
-        }
+    check_forward(flake, after)
+}
+
+/// What ends tokens only moves forward.
+fn check_forward(flake: &Flake, after: &dyn Facts) -> Result<(), Error> {
+    let why = match flake.p {
+        predicate::AUTH_VALID_AFTER => "`_auth/validAfter` only moves forward",
+        predicate::SETTING_VALID_AFTER => "`_setting/validAfter` only moves forward",
+        _ => return Ok(()),
+    };
+    if flake.op != Op::Retract || !after.exists(flake.s)? {
+        return Ok(());
     }
-    Ok(())
+    let new = after.value_list(flake.s, flake.p)?;
+    match (new.first(), &flake.o) {
+        (Some(Value::Instant(new)), Value::Instant(old)) if new > old => Ok(()),
+        _ => Err(Error::Fixed {
+            subject: flake.s,
+            why,
+        }),
+    }
 }
 
 /// Whether a token, and each that it could have been refreshed to, has ended by itself. One without an end is good for

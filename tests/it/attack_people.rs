@@ -7,7 +7,7 @@ use solon::base::limits::SOURCE_FAILURES_MAX;
 use solon::db::{ErrorKind, EventKind, OldTokens, SignIn, SignedIn, Source};
 
 use crate::support::data::{Data, refused};
-use crate::support::{People, default_rule};
+use crate::support::{People, START_MS, default_rule};
 
 fn sign_in(people: &People, user: &str) -> Result<SignedIn, solon::Error> {
     let request = SignIn {
@@ -279,6 +279,30 @@ fn who_did_something_to_another_is_told_and_not_from_where() {
             assert_eq!(row.event.address, address);
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_out() {
+    let people = People::new();
+    people.user("ann", Some("open sesame"));
+    people.clock.advance(Duration::from_secs(3_600));
+    people.root(&json!([{"_id": "_user", "username": "bob"}]));
+    people.clock.set_ms(START_MS);
+    // Instants never run backwards, and so what is issued now is of that later time.
+    let signed = sign_in(&people, "ann").unwrap();
+    let session = people.folder.session(&signed.token, None).unwrap();
+    let refreshed = people
+        .folder
+        .refresh(&signed.refresh_token, Source::default())
+        .unwrap();
+    people.folder.session(&refreshed.token, None).unwrap();
+    let other = people
+        .folder
+        .session(&signed.token, Some("solon/master"))
+        .unwrap_err();
+    assert_eq!(other.code(), "db/invalid-token");
+    session.revoke(r#"{"all": true}"#).unwrap();
+    assert!(people.folder.session(&signed.token, None).is_err());
 }
 
 /// Which databases there are is nobody's to learn who has no token of them.
