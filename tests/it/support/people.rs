@@ -1,6 +1,8 @@
 //! A data folder with people in it, a driven clock, and passwords that cost next to nothing.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "server")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -33,6 +35,7 @@ impl People {
         Self { folder, clock, dir }
     }
 
+    #[cfg(feature = "server")]
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -45,6 +48,7 @@ impl People {
     }
 
     /// The file of the database.
+    #[cfg(feature = "server")]
     pub fn file(&self) -> PathBuf {
         self.path().join("local/default.redb")
     }
