@@ -27,7 +27,7 @@ use super::source::Source;
 use super::state::budget;
 use super::trail::Logged;
 use super::writer::random;
-use crate::base::limits::NETWORK_DATABASES_MAX;
+use crate::base::limits::{NETWORK_DATABASES_MAX, ROOT_TOKEN_SECONDS_MAX};
 use crate::model::system::{ROOT_AUTH, collection, predicate};
 use crate::model::{Fact, Facts, Flake, Incarnation, Op as FlakeOp, PredicateId, SubjectId, Value};
 use crate::policy::{Op, Policy, View};
@@ -267,6 +267,13 @@ impl Folder {
         let entry = master::named(sight.facts, &name)?.filter(|_| may);
         let entry = entry.ok_or_else(no_such_database)?;
         drop(state);
+        let now_ms = self.master().database.clock().now_ms();
+        if !session.author().may_count_as_root(now_ms) {
+            let why = format!(
+                "who counts as root asks by an access token that was issued within {ROOT_TOKEN_SECONDS_MAX} seconds"
+            );
+            return Err(Error::denied(why));
+        }
         let opened = self.databases().open(&entry)?;
         let root = self.session_of(opened, ROOT_AUTH)?;
         Ok(root.sent_from(session.source()))

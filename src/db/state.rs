@@ -88,6 +88,19 @@ impl Author {
         }
     }
 
+    /// Whether it may count as root in another database: as with root itself, neither by a certificate nor by an API
+    /// token, and by an access token no longer than a token of root is good.
+    pub(super) fn may_count_as_root(&self, now_ms: i64) -> bool {
+        let lifetime_s = i64::try_from(ROOT_TOKEN_SECONDS_MAX).unwrap_or(i64::MAX);
+        match self {
+            Self::Auth(_) => true,
+            Self::Bearer(identity) => {
+                now_ms.div_euclid(1_000) < identity.issued_at_s.saturating_add(lifetime_s)
+            }
+            Self::Program(_) | Self::Signer(_) | Self::Certified(_) => false,
+        }
+    }
+
     /// Whether the author is one at this state. A token carries no authority: whether its `_auth` exists, and
     /// whether it was revoked, is asked of the facts each time. Gives the id of the token's record, if it has one.
     ///

@@ -821,3 +821,30 @@ fn who_names_an_account_when_signing_in_must_own_it() {
     let told = sign_in(MASTER, "ann2", password, None);
     assert_eq!(told.unwrap_err().code(), "db/locked-out");
 }
+
+#[test]
+fn an_owner_counts_as_root_by_a_fresh_access_token_alone() {
+    let data = Data::with_accounts();
+    data.on("ann", "new-db", "acme/a").unwrap();
+    let folder = data.folder();
+    let own = folder
+        .database_named(MASTER)
+        .unwrap()
+        .auth("ann")
+        .unwrap()
+        .raw();
+    let root = folder.root_session(Some(MASTER)).unwrap();
+    let made = |body: &Value| root.token(&body.to_string()).unwrap().token;
+    let access = made(&json!({"auth": own, "expireSeconds": 86_400}));
+    let api = made(&json!({"auth": own, "kind": "api", "name": "robot"}));
+    let mint = |token: &str| {
+        let session = folder.session(token, Some(MASTER)).unwrap();
+        folder.token(&session, &json!({"root": true, "db": "acme/a"}).to_string())
+    };
+    assert!(mint(&access).is_ok());
+    refused(mint(&api), ErrorKind::Denied, "db/no-permission");
+    data.clock.advance(std::time::Duration::from_secs(3_598));
+    assert!(mint(&access).is_ok());
+    data.clock.advance(std::time::Duration::from_secs(1));
+    refused(mint(&access), ErrorKind::Denied, "db/no-permission");
+}
