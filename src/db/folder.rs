@@ -222,10 +222,16 @@ impl Folder {
         let Inner {
             tokens, default, ..
         } = &*self.inner;
-        let claimed = claimed_audience(token);
-        let found = match &claimed {
+        // To read a token's claims costs more than to find it among those that were verified.
+        let remembered = tokens.remembers(token);
+        let claimed = match &remembered {
+            Some(_) => None,
+            None => claimed_audience(token),
+        };
+        let audience = remembered.as_ref().map(|it| it.audience.as_str());
+        let found = match audience.or(claimed.as_deref()) {
             // A token names its database in one spelling.
-            Some(name) => self.find(name)?.filter(|found| *found.name() == **name),
+            Some(name) => self.find(name)?.filter(|found| *found.name() == *name),
             None => None,
         };
         // What claims a database that is not there is refused as what is wrong for one that is.
@@ -437,17 +443,17 @@ impl Folder {
 
     /// The database that a name means, if it is there. Nothing is opened.
     fn find(&self, name: &str) -> Result<Option<Found<'_>>, Error> {
-        let Some(name) = DatabaseName::parse(name) else {
-            return Ok(None);
-        };
         let Inner {
             default, master, ..
         } = &*self.inner;
         for fixed in [default, master] {
-            if *fixed.name == *name.as_str() {
+            if is_spelling(name, &fixed.name) {
                 return Ok(Some(Found::Fixed(fixed)));
             }
         }
+        let Some(name) = DatabaseName::parse(name) else {
+            return Ok(None);
+        };
         let state = master.database.state();
         Ok(master::named(&state.snapshot, &name)?.map(Found::OnDemand))
     }

@@ -101,6 +101,12 @@ impl Verifier {
         Ok(identity)
     }
 
+    /// What `token` proved when it was verified, if that is remembered. It is no verification: whether the token is in
+    /// time, and of which database, is for [`Verifier::verify`] to say.
+    pub fn remembers(&self, token: &str) -> Option<Arc<Identity>> {
+        self.cache.find(token, self.epoch())
+    }
+
     /// Trusts `keys` from now on, and no others: after a rotation or a revocation.
     ///
     /// A call of [`Verifier::verify`] that starts after this returns knows no key but these.
