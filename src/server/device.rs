@@ -233,10 +233,14 @@ async fn show(door: &Arc<Door>, code: &str, from: Source) -> Response {
 /// The form was sent: with a code alone, or with a decision about the device that has it.
 async fn decide(door: &Arc<Door>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if shape(&parts.headers) != Shape::Form
-        || !is_same_origin(parts.version, &parts.uri, &parts.headers)
-    {
+    if shape(&parts.headers) != Shape::Form {
         return refuse(Refusal::WrongContentType, &parts);
+    }
+    if !is_same_origin(parts.version, &parts.uri, &parts.headers) {
+        return page::ask_code(
+            StatusCode::FORBIDDEN,
+            Some("The form was sent by another site. Type the code here."),
+        );
     }
     let form = match Form::read(&parts.headers, body).await {
         Ok(Some(form)) => form,

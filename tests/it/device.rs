@@ -252,7 +252,11 @@ fn another_sites_page_cannot_send_the_form() {
         let reply = world
             .served
             .send("POST", "/device", &[FORM, (name, value)], form.as_bytes());
-        assert_eq!(reply.status == 200, is_own, "{name}: {value}");
+        assert_eq!(
+            reply.status,
+            if is_own { 200 } else { 403 },
+            "{name}: {value}"
+        );
         if is_own {
             assert_eq!(world.poll(&device).0, 200);
         }
