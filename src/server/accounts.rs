@@ -11,7 +11,6 @@ use super::bearer::{Credential, credential};
 use super::body::{is_json, read};
 use super::certificate::Certificate;
 use super::door::{Door, Mode, source};
-
 use super::problem::Refusal;
 use super::work::Length;
 use crate::base::limits::STRANGER_BODY_BYTES_MAX;

@@ -331,3 +331,19 @@ fn failed_sign_ins_on_the_page_lock_out_as_at_the_door() {
     door.problem(429, "db/locked-out");
     assert_eq!(door.header("retry-after"), Some("120"));
 }
+
+#[test]
+fn a_form_is_read_up_to_its_bound_and_not_past_it() {
+    let world = World::new();
+    let max = solon::base::limits::FORM_BYTES_MAX;
+    for (path, begin, status) in [
+        ("/oauth/device_authorization", "client_id=solon-cli&x=", 200),
+        ("/oauth/token", "grant_type=password&x=", 400),
+        ("/device", "user_code=BBBB-BBBB&x=", 404),
+        ("/api/v2/login", "username=ann&password=wrong+horse&x=", 401),
+    ] {
+        let edge = format!("{begin}{}", "x".repeat(max - begin.len()));
+        assert_eq!(world.form(path, &edge).status, status, "{path}");
+        assert_eq!(world.form(path, &format!("{edge}x")).status, 413, "{path}");
+    }
+}
