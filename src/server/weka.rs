@@ -19,6 +19,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -225,7 +226,8 @@ async fn refreshed(door: &Arc<Door>, request: Request) -> Result<Value, Wrong> {
 
 /// `GET /security/defaultTokensExpiry`.
 pub(super) async fn expiry(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let told = |_: &Session| {
+    let told = |session: &Session| {
+        may_ask(session)?;
         Ok(json!({
             "access_token_expiry": ACCESS_TOKEN_SECONDS,
             "refresh_token_expiry": REFRESH_SECONDS_MAX,
@@ -237,6 +239,7 @@ pub(super) async fn expiry(State(door): State<Arc<Door>>, request: Request) -> R
 /// `GET /cluster`: which system this is, as far as those clients ask.
 pub(super) async fn cluster(State(door): State<Arc<Door>>, request: Request) -> Response {
     let told = |session: &Session| {
+        may_ask(session)?;
         let incarnation = uuid::Uuid::from_bytes(session.incarnation().0).to_string();
         Ok(json!({
             "guid": incarnation,
@@ -287,11 +290,13 @@ pub(super) async fn users(State(door): State<Arc<Door>>, request: Request) -> Re
 /// `DELETE /users/{uid}/revoke`: all tokens of the user end.
 pub(super) async fn revoke(
     State(door): State<Arc<Door>>,
-    Path(sent): Path<String>,
+    sent: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let told = move |session: &Session| {
-        let Some(user) = user_of(session, &sent) else {
+        // What is no text is no user's.
+        let sent = sent.ok().map(|Path(sent)| sent);
+        let Some(user) = sent.and_then(|sent| user_of(session, &sent)) else {
             return Err(Wrong::new(StatusCode::NOT_FOUND, "there is no such user"));
         };
         session
@@ -300,6 +305,11 @@ pub(super) async fn revoke(
         Ok(json!("revoked"))
     };
     told_or_refused(ask(&door, request, Method::DELETE, Length::Long, told).await)
+}
+
+/// Law 1: an auth whose roles allow nothing is told nothing, what is no secret neither.
+fn may_ask(session: &Session) -> Result<(), Wrong> {
+    session.whoami("").map(drop).map_err(Wrong::from)
 }
 
 /// Any other path behind `/api/v2`: those clients read JSON of every answer.

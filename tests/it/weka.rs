@@ -290,3 +290,38 @@ fn every_refusal_is_json_with_a_reason_and_a_lock_out_says_how_long() {
         );
     }
 }
+
+#[test]
+fn an_auth_whose_roles_allow_nothing_is_told_nothing() {
+    let world = World::new();
+    let ben = world.sign_in("ben");
+    let paths = [
+        "/security/defaultTokensExpiry",
+        "/cluster",
+        "/users",
+        "/users/whoami",
+    ];
+    for path in paths {
+        assert_eq!(ben.call("GET", path).status, 200, "{path}");
+    }
+    world
+        .people
+        .root(&json!([{"_id": ["_auth/id", "ben"], "roles": null}]));
+    for path in paths {
+        let reply = ben.call("GET", path);
+        assert_eq!(reply.status, 403, "{path}: {}", reply.body);
+    }
+}
+
+#[test]
+fn a_uid_that_is_no_text_is_nobodys_and_told_in_json() {
+    let world = World::new();
+    let root = Client {
+        world: &world,
+        access: world.served.token.clone(),
+        refresh: String::new(),
+    };
+    let reply = root.call("DELETE", "/users/%ff/revoke");
+    assert_eq!(reply.status, 404, "{}", reply.body);
+    assert!(serde_json::from_str::<Value>(&reply.body).unwrap()["message"].is_string());
+}
