@@ -658,3 +658,15 @@ fn the_trail_is_read_from_a_server_too() {
     let line = world.root_done(&["logs", "--limit", "1", "--status", "ok"], "");
     assert_eq!(line.lines().count(), 1);
 }
+
+#[test]
+fn so_much_of_standard_input_is_a_password_and_no_more() {
+    let world = world();
+    let host = world.host();
+    let max = solon::base::limits::PASSWORD_INPUT_BYTES_MAX;
+    let login = ["login", "ann", "--password-stdin", "--host", &host];
+    // It is longer than a password can be, and so a wrong one.
+    let edge = format!("{}\n", "x".repeat(max - 1));
+    expect(&world.run(&login, &edge), 4, &login);
+    expect(&world.run(&login, &format!("x{edge}")), 2, &login);
+}
