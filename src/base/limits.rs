@@ -77,6 +77,12 @@ pub const REQUEST_STEPS_MAX: u64 = 10_000_000;
 /// Rows of one answer, and objects put into it by a crawl: an answer a client can hold.
 pub const QUERY_ROWS_MAX: usize = 100_000;
 
+/// Clauses of one query: what joins them looks at each pair of them.
+pub const QUERY_CLAUSES_MAX: usize = 64;
+
+/// What a query of clauses selects of each row.
+pub const QUERY_SELECT_MAX: usize = 256;
+
 /// Levels of a crawl.
 pub const CRAWL_DEPTH_MAX: usize = 10;
 

@@ -21,12 +21,9 @@ use super::pointer::Pointer;
 use super::reader::Reader;
 use super::select::{Order, Select, count, invalid, switch};
 use super::when::When;
-use crate::base::Budget;
-use crate::model::Facts;
-use crate::schema::Schema;
 
 /// Keys of queries that there are not yet, at the top or in `opts`.
-const NOT_YET: [&str; 13] = [
+pub(super) const NOT_YET: [&str; 12] = [
     "bind",
     "explain",
     "filter",
@@ -39,12 +36,11 @@ const NOT_YET: [&str; 13] = [
     "rules",
     "selectReduced",
     "union",
-    "vars",
 ];
 
-/// A query that has the right shape. Its names are looked up when it runs, in the schema of the basis it asks about.
+/// A basic query that has the right shape.
 #[derive(Clone, Debug)]
-pub struct Query {
+pub(super) struct Basic {
     select: Select,
     rows: Rows,
     from: Origin,
@@ -69,24 +65,13 @@ struct Options {
     component: Option<bool>,
 }
 
-impl Query {
-    /// Reads a query from JSON text.
-    ///
-    /// # Errors
-    /// `Json`, `InvalidQuery` and `Limit`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::read(&Json::read(text)?)
-    }
-
-    /// Reads a query from JSON, such as one of a multi-query.
+impl Basic {
+    /// Reads a query.
     ///
     /// # Errors
     /// `InvalidQuery` with the place of what is wrong; `Limit` for what is too deep or too long.
-    pub fn read(json: &Json) -> Result<Self, Error> {
+    pub(super) fn read(members: &[(String, Json)]) -> Result<Self, Error> {
         let root = Pointer::root();
-        let Json::Object(members) = json else {
-            return Err(invalid(&root, "a query is an object"));
-        };
         let mut draft = Draft::default();
         for (key, value) in members {
             draft.member(key, value, &root.key(key))?;
@@ -117,23 +102,17 @@ impl Query {
         })
     }
 
-    /// The moment it asks about; none for the newest.
-    pub fn when(&self) -> Option<When> {
+    /// The moment it asks about.
+    pub(super) fn when(&self) -> Option<When> {
         self.when
     }
 
-    /// Answers the query from `facts`, which may be a permitted view. `schema` is the one of their basis.
+    /// The answer.
     ///
     /// # Errors
     /// `InvalidCollection`, `InvalidIdentity` and `InvalidQuery` for names that the schema does not have or that
-    /// cannot be used so; `Limit` past a bound on the answer, of which no part is given then; `Facts` if they cannot
-    /// be read, or the budget is spent.
-    pub fn run(&self, facts: &dyn Facts, schema: &Schema, budget: &Budget) -> Result<Json, Error> {
-        let reader = Reader {
-            facts,
-            schema,
-            budget,
-        };
+    /// cannot be used so; `Limit` past a bound on the answer; `Facts`.
+    pub(super) fn run(&self, reader: &Reader<'_>) -> Result<Json, Error> {
         let limit = match self.rows {
             Rows::All => self.options.limit,
             Rows::First => Some(self.options.limit.unwrap_or(1).min(1)),
@@ -145,14 +124,14 @@ impl Query {
             limit,
             offset: self.options.offset.unwrap_or(0),
         };
-        self.select.check(schema)?;
-        let found = find(&wanted, &reader)?;
+        self.select.check(reader.schema)?;
+        let found = find(&wanted, reader)?;
         let keys = match self.options.compact {
             Some(true) => Keys::Compact,
             Some(false) | None => Keys::Written,
         };
         let components = self.options.component.unwrap_or(true);
-        let crawl = Crawl::new(&reader);
+        let crawl = Crawl::new(reader);
         let mut rows = Vec::new();
         for it in &found {
             rows.push(crawl.row(it.s, &it.row, &self.select, keys, components)?);
@@ -194,9 +173,6 @@ impl Draft {
             "where" => {
                 self.filter = Some(match value {
                     Json::String(text) => Filter::read(text, at)?,
-                    Json::Array(_) => {
-                        return Err(invalid(at, "a `where` of clauses is not supported yet"));
-                    }
                     _ => return Err(invalid(at, "a `where` is a text such as `person/age > 20`")),
                 });
             }
@@ -226,6 +202,7 @@ impl Options {
             "prettyPrint" => {
                 let _is_pretty = switch(value, at)?;
             }
+            "vars" => return Err(invalid(at, "`vars` are those of clauses")),
             _ if NOT_YET.contains(&key) => {
                 return Err(invalid(at, &format!("`{key}` is not supported yet")));
             }

@@ -301,14 +301,18 @@ impl<'r> Crawl<'r> {
 
     /// A value that is not gone through; none for a tag that cannot be read.
     fn plain(&self, value: &Value, of: &Predicate) -> Result<Option<Json>, Error> {
-        match (of.value_type, value) {
-            (ValueType::Ref, Value::Ref(s)) => Ok(Some(Json::Object(self.begin(*s)?))),
+        let told = match (of.value_type, value) {
+            (ValueType::Ref, Value::Ref(s)) => Some(Json::Object(self.begin(*s)?)),
             (ValueType::Tag, value) => {
                 self.reader.budget.spend(1)?;
-                Ok(to_json(value.borrow(), ValueType::Tag, self.reader.facts)?)
+                to_json(value.borrow(), ValueType::Tag, self.reader.facts)?
             }
-            (value_type, value) => Ok(to_json(value.borrow(), value_type, self.reader.facts)?),
+            (value_type, value) => to_json(value.borrow(), value_type, self.reader.facts)?,
+        };
+        if let Some(told) = &told {
+            self.reader.pay_for(told)?;
         }
+        Ok(told)
     }
 
     fn put(&self, members: &mut Members, item: &Item, keys: Keys, json: Json) -> Result<(), Error> {

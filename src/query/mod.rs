@@ -3,7 +3,10 @@
 //! Knows neither permissions nor disk: it is handed a `&dyn Facts` and cannot tell a snapshot from a permitted view,
 //! so that the filter cannot be forgotten. What it does not see may exist elsewhere; it never says that it does not.
 
+mod analytical;
 mod basic;
+mod cell;
+mod clause;
 mod crawl;
 mod error;
 mod filter;
@@ -14,16 +17,19 @@ mod json;
 mod number;
 mod output;
 mod pointer;
+mod question;
 mod reader;
+mod relation;
 mod select;
+mod solve;
 #[cfg(test)]
 mod tests;
 mod when;
 
-pub use basic::Query;
 pub use error::Error;
 pub use input::{Misfit, identity, tag_named, value_of};
 pub use json::Json;
 pub use output::{flake_json, to_json};
 pub use pointer::Pointer;
+pub use question::Query;
 pub use when::When;

@@ -39,7 +39,7 @@ pub fn flake_json(s: SubjectId, p: PredicateId, o: &Value, t: T, op: Op) -> Json
 }
 
 /// A value that needs no fact to be told.
-fn plain(value: ValueRef<'_>) -> Json {
+pub(super) fn plain(value: ValueRef<'_>) -> Json {
     match value {
         ValueRef::Boolean(it) => Json::Bool(it),
         ValueRef::Int(it) | ValueRef::Instant(it) => Json::Int(it),

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::Error;
+use super::json::Json;
 use crate::base::{Budget, Exceeded};
 use crate::model::{
     Bounds, CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef,
@@ -15,6 +16,9 @@ use crate::schema::{Predicate, Schema};
 
 /// The facts of one subject: by predicate, then by value.
 pub(super) type Row = Vec<(PredicateId, Value)>;
+
+/// How many bytes of a text that is told, or kept to be joined, are paid by one step.
+pub(super) const TOLD_BYTES_OF_A_STEP: usize = 16;
 
 /// What a query reads through.
 pub(super) struct Reader<'a> {
@@ -57,6 +61,13 @@ pub(super) fn predicate_in<'s>(
 }
 
 impl Reader<'_> {
+    /// Pays for a text that is told, by its length: one fact may be told very many times.
+    pub(super) fn pay_for(&self, told: &Json) -> Result<(), Error> {
+        let length = told.as_str().map_or(0, str::len);
+        let steps = u64::try_from(length / TOLD_BYTES_OF_A_STEP).unwrap_or(u64::MAX);
+        Ok(self.budget.spend(steps)?)
+    }
+
     /// The facts of one subject; none if it is not there or not seen.
     pub(super) fn row(&self, s: SubjectId) -> Result<Row, Error> {
         let mut row = Row::new();

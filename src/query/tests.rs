@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Error, Json, Query, When};
 use crate::base::Budget;
-use crate::base::limits::{CRAWL_DEPTH_MAX, QUERY_ROWS_MAX};
+use crate::base::limits::{CRAWL_DEPTH_MAX, QUERY_CLAUSES_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX};
 use crate::model::system::{collection, predicate};
 use crate::model::{
     CollectionId, Empty, Facts, Flake, Op, Overlay, PredicateId, Real, SubjectId, T, Value,
@@ -651,8 +651,8 @@ fn rows_are_ordered_and_paged() {
         (r#""apples":1"#, "/apples", "no `apples`"),
         (r#""component":1"#, "/component", "true or false"),
         (r#""groupBy":"?a""#, "/groupBy", "not supported yet"),
-        (r#""vars":{}"#, "/vars", "not supported yet"),
-        (r#""where":[]"#, "/where", "not supported yet"),
+        (r#""vars":{}"#, "/vars", "those of clauses"),
+        (r#""where":[]"#, "/from", "no `from`"),
         (r#""where":5"#, "/where", "a text"),
         (r#""selectOne":["*"]"#, "/selectOne", "one of"),
         (r#""block":1.5"#, "/block", "a block is"),
@@ -799,6 +799,60 @@ impl Random {
         let bound = u64::try_from(of.len()).unwrap();
         &of[usize::try_from(self.below(bound)).unwrap()]
     }
+}
+
+#[test]
+fn a_query_has_so_many_clauses_and_columns_and_no_more() {
+    let world = small();
+    let query = |clauses: usize, columns: usize| {
+        let clause = r#"["?p","person/handle","?h"]"#;
+        format!(
+            r#"{{"selectOne":[{}],"where":[{}]}}"#,
+            vec![r#""?h""#; columns].join(","),
+            vec![clause; clauses].join(",")
+        )
+    };
+    assert!(run(&world, &query(QUERY_CLAUSES_MAX, QUERY_SELECT_MAX)).is_ok());
+    let most = QUERY_CLAUSES_MAX.to_string();
+    refused(&world, &query(QUERY_CLAUSES_MAX + 1, 1), "/where", &most);
+    let most = QUERY_SELECT_MAX.to_string();
+    let more = query(1, QUERY_SELECT_MAX + 1);
+    refused(&world, &more, "/selectOne", &most);
+}
+
+#[test]
+fn what_clauses_bind_and_tell_is_paid_so_a_query_bomb_ends() {
+    // A thousand subjects, one of them with a long text.
+    let mut data: Vec<_> = (0..1_000)
+        .map(|n| (person(n), AGE, Value::Int(1)))
+        .collect();
+    data.push((person(0), NOTE, Value::string(&"a".repeat(100_000))));
+    let world = world(data);
+    let steps = |query: &str| {
+        let budget = Budget::new(1_000_000, None);
+        let run = Query::parse(query).unwrap();
+        let answer = run.run(&world.facts, &world.schema, &budget);
+        (answer, budget.spent())
+    };
+    for bomb in [
+        // A cross product: a thousand millions of rows.
+        r#"{"select":"?a","where":[["?a","person/age","?x"],["?b","person/age","?y"],["?c","person/age","?z"]]}"#,
+        // The same by a value that all share.
+        r#"{"selectOne":"?a","where":[["?a","person/age","?x"],["?b","person/age","?x"],["?c","person/age","?x"]]}"#,
+        // A long text told a thousand times: a hundred megabytes.
+        r#"{"select":["?t","?b"],"where":[["?a","person/note","?t"],["?b","person/age",1]]}"#,
+        r#"{"select":{"?a":["note"]},"where":[["?a","person/note",null],["?b","person/age",1]]}"#,
+    ] {
+        let (answer, spent) = steps(bomb);
+        let ended = answer.expect_err(bomb).to_string();
+        assert!(ended.contains("1000000"), "{bomb}: {ended}");
+        assert!(spent < 1_100_000, "{bomb}: {spent}");
+    }
+    // What is joined by a subject is read from its row, however it is written.
+    let star = r#"{"select":"?a","where":[["?a","person/note",null],["?a","person/age","?x"],["?a","person/age",1]]}"#;
+    let (answer, spent) = steps(star);
+    assert!(answer.is_ok());
+    assert!(spent < 20_000, "{spent}");
 }
 
 /// The seed of a random test: `SOLON_SEED`, or a fixed one. It is printed, so that a failure can be repeated.

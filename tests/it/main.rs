@@ -37,6 +37,7 @@
 //! - `model`: random commits to the store and to a plain set of flakes agree
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
+//! - `clauses`: random queries of clauses beside nested loops over a plain list, in any order, and under a view
 //! - `oracle`: the law of rules, transcribed slowly, against the room `policy`
 //! - `passwords`: who may set one, what that ends, tokens that reset one, new users; and that no record is seen
 //! - `people_door`: signing in and all about passwords over HTTP
@@ -69,6 +70,7 @@ mod attack_people;
 mod attack_tokens;
 mod attack_writes;
 mod certificate;
+mod clauses;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]

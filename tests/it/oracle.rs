@@ -335,7 +335,7 @@ impl World {
     }
 
     /// Law 8, for one fact.
-    fn sees(&self, auth: usize, s: SubjectId, p: PredicateId, o: &Value) -> bool {
+    pub(crate) fn sees(&self, auth: usize, s: SubjectId, p: PredicateId, o: &Value) -> bool {
         if self.auths[auth].2 {
             return true;
         }
@@ -376,7 +376,7 @@ impl World {
     }
 }
 
-fn overlay<F: Facts>(base: F, list: &List, t: T) -> Overlay<F> {
+pub(crate) fn overlay<F: Facts>(base: F, list: &List, t: T) -> Overlay<F> {
     let flakes: Vec<Flake> = list
         .iter()
         .map(|(s, p, o)| Flake {

@@ -1,0 +1,551 @@
+//! The analytical query: what clauses bind, as rows.
+//!
+//! ```json
+//! {"select": ["?name", {"?chat": ["message"]}],
+//!  "where": [["?person", "person/handle", "?name"], ["?chat", "chat/person", "?person"]],
+//!  "vars": {"?name": "ann"}, "opts": {"orderBy": ["DESC", "?name"], "limit": 10}}
+//! ```
+//!
+//! 1. The clauses bind a set of rows, and none of them counts for its place: the answer is the same in any order.
+//! 2. `select` tells each row: a variable alone as its value, an array as an array, with `prettyPrint` an object by the
+//!    variables' names. `selectDistinct` tells equal ones once, `selectOne` the first, or null.
+//! 3. Rows ascend by what is selected, then by all variables in the order of their names. `orderBy` goes before that.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use super::cell::{Cell, Cells};
+use super::clause::{Clause, Variables, is_variable, read_clauses};
+use super::crawl::{Crawl, Keys};
+use super::error::Error;
+use super::find::too_many_rows;
+use super::json::Json;
+use super::pointer::Pointer;
+use super::reader::Reader;
+use super::relation::{Relation, Var};
+use super::select::{Select, Way, count, invalid, switch};
+use super::solve::solve;
+use super::when::When;
+use crate::base::limits::{QUERY_ROWS_MAX, QUERY_SELECT_MAX};
+use crate::model::SubjectId;
+
+/// A query of clauses that has the right shape.
+#[derive(Clone, Debug)]
+pub(super) struct Analytical {
+    variables: Variables,
+    clauses: Vec<Clause>,
+    rows: Rows,
+    columns: Vec<Column>,
+    is_alone: bool,
+    order: Vec<Key>,
+    when: Option<When>,
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    All,
+    Distinct,
+    First,
+}
+
+/// One thing told of each row.
+#[derive(Clone, Debug)]
+struct Column {
+    /// Its key with `prettyPrint`: the variable's name, unlike those before it.
+    key: String,
+    what: What,
+    /// What to tell of the subject that it is.
+    crawl: Option<Select>,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Bound(Var),
+    /// What `vars` gives.
+    Given(Json),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    var: Var,
+    way: Way,
+    /// Whether texts that differ only in upper and lower case are alike.
+    folds_case: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Options {
+    limit: Option<usize>,
+    offset: Option<usize>,
+    order: Option<(Pointer, Json)>,
+    compact: Option<bool>,
+    component: Option<bool>,
+    pretty: Option<bool>,
+}
+
+impl Analytical {
+    /// Reads a query whose `where` is an array.
+    ///
+    /// # Errors
+    /// `InvalidQuery` with the place of what is wrong; `Limit` for what is too deep or too long.
+    pub(super) fn read(members: &[(String, Json)]) -> Result<Self, Error> {
+        let root = Pointer::root();
+        let mut variables = Variables::default();
+        let member = |key: &str| members.iter().find(|(name, _)| name == key);
+        if let Some((key, given)) = member("vars") {
+            variables.read_given(given, &root.key(key))?;
+        }
+        let mut draft = Draft::default();
+        for (key, value) in members {
+            draft.member(key, value, &root.key(key), &mut variables)?;
+        }
+        let (rows, at, select) = draft.select.ok_or_else(|| {
+            let why = "a query has `select`, `selectOne` or `selectDistinct`";
+            invalid(&root, why)
+        })?;
+        let (is_alone, columns) = read_columns(&select, &at, &variables)?;
+        let (top, opts) = (draft.top, draft.opts);
+        let order = match opts.order.or(top.order) {
+            Some((at, json)) => read_order(&json, &at, &variables)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            variables,
+            clauses: draft.clauses,
+            rows,
+            columns,
+            is_alone,
+            order,
+            when: draft.when,
+            options: Options {
+                limit: opts.limit.or(top.limit),
+                offset: opts.offset.or(top.offset),
+                order: None,
+                compact: opts.compact.or(top.compact),
+                component: opts.component.or(top.component),
+                pretty: opts.pretty.or(top.pretty),
+            },
+        })
+    }
+
+    /// The moment it asks about.
+    pub(super) fn when(&self) -> Option<When> {
+        self.when
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// As [`solve`]; `Limit` past [`QUERY_ROWS_MAX`].
+    pub(super) fn run(&self, reader: &Reader<'_>) -> Result<Json, Error> {
+        for column in &self.columns {
+            if let Some(select) = &column.crawl {
+                select.check(reader.schema)?;
+            }
+        }
+        let mut cells = Cells::default();
+        let solved = solve(&self.clauses, &self.variables, reader, &mut cells)?;
+        let rows = self.pick(solved, reader, &cells)?;
+        let mut told = Vec::new();
+        let crawl = Crawl::new(reader);
+        for row in &rows {
+            told.push(self.tell(row, &crawl, reader, &cells)?);
+        }
+        Ok(match self.rows {
+            Rows::All | Rows::Distinct => Json::Array(told),
+            Rows::First => told.pop().unwrap_or(Json::Null),
+        })
+    }
+
+    /// The rows of the answer, in its order: what is selected of each.
+    fn pick(
+        &self,
+        mut solved: Relation,
+        reader: &Reader<'_>,
+        cells: &Cells,
+    ) -> Result<Vec<Vec<Cell>>, Error> {
+        let places = |vars: &mut dyn Iterator<Item = Var>| -> Vec<usize> {
+            vars.filter_map(|var| solved.place(var)).collect()
+        };
+        let bound = self.columns.iter().filter_map(Column::var);
+        let selected = places(&mut bound.into_iter());
+        let mut by_name: Vec<Var> = solved.vars.clone();
+        by_name.sort_by_key(|var| self.variables.name(*var));
+        let rest = places(&mut by_name.into_iter());
+        let keys: Vec<(usize, Key)> = self
+            .order
+            .iter()
+            .filter_map(|key| Some((solved.place(key.var)?, *key)))
+            .collect();
+        let compare = |a: &Vec<Cell>, b: &Vec<Cell>| {
+            let by_keys = keys
+                .iter()
+                .map(|(at, key)| key.compare(a.get(*at), b.get(*at), cells));
+            let all = selected.iter().chain(&rest);
+            let by_value = all.map(|at| compare(a.get(*at), b.get(*at), cells));
+            by_keys
+                .chain(by_value)
+                .find(|it| it.is_ne())
+                .unwrap_or(Ordering::Equal)
+        };
+        // What a sort does on top of what was paid for each row.
+        let sorting = solved.rows.len().saturating_mul(solved.vars.len());
+        reader
+            .budget
+            .spend(u64::try_from(sorting).unwrap_or(u64::MAX))?;
+        solved.rows.sort_by(compare);
+        let offset = self.options.offset.unwrap_or(0);
+        let limit = match self.rows {
+            Rows::First => Some(self.options.limit.unwrap_or(1).min(1)),
+            Rows::All | Rows::Distinct => self.options.limit,
+        };
+        let mut seen = HashSet::new();
+        let mut picked = Vec::new();
+        let mut skipped = 0;
+        for row in &solved.rows {
+            if limit.is_some_and(|limit| picked.len() >= limit) {
+                break;
+            }
+            let told: Vec<Cell> = selected
+                .iter()
+                .filter_map(|at| row.get(*at).copied())
+                .collect();
+            if self.rows == Rows::Distinct && !seen.insert(told.clone()) {
+                continue;
+            }
+            if skipped < offset {
+                skipped += 1;
+                continue;
+            }
+            if picked.len() >= QUERY_ROWS_MAX {
+                return Err(too_many_rows());
+            }
+            picked.push(told);
+        }
+        Ok(picked)
+    }
+
+    fn tell(
+        &self,
+        row: &[Cell],
+        crawl: &Crawl<'_>,
+        reader: &Reader<'_>,
+        cells: &Cells,
+    ) -> Result<Json, Error> {
+        let mut values = row.iter();
+        let mut told = Vec::new();
+        for column in &self.columns {
+            reader.budget.spend(1)?;
+            let json = match &column.what {
+                What::Given(json) => json.clone(),
+                What::Bound(_) => match (values.next(), &column.crawl) {
+                    (None, _) => Json::Null,
+                    (Some(cell), None) => cells.json(*cell),
+                    (Some(cell), Some(select)) => {
+                        self.crawl(*cell, select, crawl, reader, cells)?
+                    }
+                },
+            };
+            reader.pay_for(&json)?;
+            told.push((column, json));
+        }
+        if self.options.pretty == Some(true) {
+            let members = told.into_iter();
+            return Ok(Json::Object(
+                members
+                    .map(|(column, json)| (column.key.clone(), json))
+                    .collect(),
+            ));
+        }
+        let mut told: Vec<Json> = told.into_iter().map(|(_, json)| json).collect();
+        Ok(if self.is_alone {
+            told.pop().unwrap_or(Json::Null)
+        } else {
+            Json::Array(told)
+        })
+    }
+
+    /// What a column tells of a subject; null of what is none.
+    fn crawl(
+        &self,
+        cell: Cell,
+        select: &Select,
+        crawl: &Crawl<'_>,
+        reader: &Reader<'_>,
+        cells: &Cells,
+    ) -> Result<Json, Error> {
+        let Some(s) = cells.as_whole(cell).and_then(SubjectId::from_raw) else {
+            return Ok(Json::Null);
+        };
+        let row = reader.row(s)?;
+        if row.is_empty() {
+            return Ok(Json::Null);
+        }
+        let keys = match self.options.compact {
+            Some(true) => Keys::Compact,
+            Some(false) | None => Keys::Written,
+        };
+        let components = self.options.component.unwrap_or(true);
+        crawl.row(s, &row, select, keys, components)
+    }
+}
+
+impl Column {
+    fn var(&self) -> Option<Var> {
+        match self.what {
+            What::Bound(var) => Some(var),
+            What::Given(_) => None,
+        }
+    }
+}
+
+impl Key {
+    fn compare(&self, a: Option<&Cell>, b: Option<&Cell>, cells: &Cells) -> Ordering {
+        let folded = |cell: Option<&Cell>| {
+            let json = self
+                .folds_case
+                .then(|| cell.map(|cell| cells.json(*cell)))??;
+            json.as_str().map(str::to_lowercase)
+        };
+        let order = match (folded(a), folded(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => compare(a, b, cells),
+        };
+        match self.way {
+            Way::Up => order,
+            Way::Down => order.reverse(),
+        }
+    }
+}
+
+fn compare(a: Option<&Cell>, b: Option<&Cell>, cells: &Cells) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => cells.compare(*a, *b),
+        _ => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// A query that is being read.
+#[derive(Default)]
+struct Draft {
+    select: Option<(Rows, Pointer, Json)>,
+    clauses: Vec<Clause>,
+    when: Option<When>,
+    top: Options,
+    opts: Options,
+}
+
+impl Draft {
+    fn member(
+        &mut self,
+        key: &str,
+        value: &Json,
+        at: &Pointer,
+        variables: &mut Variables,
+    ) -> Result<(), Error> {
+        match key {
+            "select" | "selectOne" | "selectDistinct" => {
+                if self.select.is_some() {
+                    let why = "a query has one of `select`, `selectOne` and `selectDistinct`";
+                    return Err(invalid(at, why));
+                }
+                let rows = match key {
+                    "selectOne" => Rows::First,
+                    "selectDistinct" => Rows::Distinct,
+                    _ => Rows::All,
+                };
+                self.select = Some((rows, at.clone(), value.clone()));
+            }
+            "where" => {
+                let Json::Array(list) = value else {
+                    return Err(invalid(at, "a `where` of clauses is an array"));
+                };
+                self.clauses = read_clauses(list, at, variables)?;
+            }
+            "from" => {
+                return Err(invalid(
+                    at,
+                    "clauses say where they begin; there is no `from`",
+                ));
+            }
+            "vars" => {}
+            "block" => self.when = Some(When::read(value, at)?),
+            "opts" => {
+                let Json::Object(members) = value else {
+                    return Err(invalid(at, "`opts` is an object"));
+                };
+                for (key, value) in members {
+                    self.opts.member(key, value, &at.key(key))?;
+                }
+            }
+            _ => self.top.member(key, value, at)?,
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
+        match key {
+            "limit" => self.limit = Some(count(value, at)?),
+            "offset" => self.offset = Some(count(value, at)?),
+            "orderBy" => self.order = Some((at.clone(), value.clone())),
+            "compact" => self.compact = Some(switch(value, at)?),
+            "component" => self.component = Some(switch(value, at)?),
+            "prettyPrint" => self.pretty = Some(switch(value, at)?),
+            _ if super::basic::NOT_YET.contains(&key) => {
+                return Err(invalid(at, &format!("`{key}` is not supported yet")));
+            }
+            _ => return Err(invalid(at, &format!("a query has no `{key}`"))),
+        }
+        Ok(())
+    }
+}
+
+/// What is told of each row, and whether it is one thing alone.
+fn read_columns(
+    json: &Json,
+    at: &Pointer,
+    variables: &Variables,
+) -> Result<(bool, Vec<Column>), Error> {
+    let Json::Array(list) = json else {
+        let mut columns = Vec::new();
+        read_column(json, at, variables, &mut columns)?;
+        return Ok((true, columns));
+    };
+    let mut columns = Vec::new();
+    for (index, json) in list.iter().enumerate() {
+        read_column(json, &at.index(index), variables, &mut columns)?;
+    }
+    if columns.is_empty() {
+        return Err(invalid(at, "a query selects something"));
+    }
+    let mut taken = HashSet::new();
+    for column in &mut columns {
+        let name = column.key.clone();
+        let mut times = 0;
+        while !taken.insert(column.key.clone()) {
+            times += 1;
+            column.key = format!("{name}${times}");
+        }
+    }
+    if columns.len() > QUERY_SELECT_MAX {
+        return Err(Error::Limit {
+            at: at.clone(),
+            what: "what a query selects of each row",
+            max: QUERY_SELECT_MAX,
+        });
+    }
+    Ok((false, columns))
+}
+
+fn read_column(
+    json: &Json,
+    at: &Pointer,
+    variables: &Variables,
+    columns: &mut Vec<Column>,
+) -> Result<(), Error> {
+    match json {
+        Json::String(name) if name.starts_with('(') => {
+            Err(invalid(at, "an aggregate is not supported yet"))
+        }
+        Json::String(name) => {
+            columns.push(Column::of(name, None, at, variables)?);
+            Ok(())
+        }
+        Json::Object(members) => match members.as_slice() {
+            [(name, select)] => {
+                let at = at.key(name);
+                let select = Select::read(select, &at)?;
+                columns.push(Column::of(name, Some(select), &at, variables)?);
+                Ok(())
+            }
+            _ => Err(invalid(at, "expected one variable and what to tell of it")),
+        },
+        _ => Err(invalid(at, "expected a variable, or an object of one")),
+    }
+}
+
+impl Column {
+    fn of(
+        name: &str,
+        crawl: Option<Select>,
+        at: &Pointer,
+        variables: &Variables,
+    ) -> Result<Self, Error> {
+        let what = match (bound(name, at, variables), variables.value(name)) {
+            (Ok(var), _) => What::Bound(var),
+            (Err(_), Some(json)) if crawl.is_none() && !matches!(json, Json::Array(_)) => {
+                What::Given(json.clone())
+            }
+            (Err(_), Some(_)) => {
+                let why = format!(
+                    "`{name}` is given by `vars`; bind a subject by a clause to tell of it"
+                );
+                return Err(invalid(at, &why));
+            }
+            (Err(error), None) => return Err(error),
+        };
+        Ok(Self {
+            key: name.strip_prefix('?').unwrap_or(name).to_owned(),
+            what,
+            crawl,
+        })
+    }
+}
+
+/// A variable that a clause binds.
+fn bound(name: &str, at: &Pointer, variables: &Variables) -> Result<Var, Error> {
+    if !is_variable(name) {
+        let why = format!("`{name}` is no variable; one begins with `?`");
+        return Err(invalid(at, &why));
+    }
+    let found = variables.find(name);
+    found.ok_or_else(|| invalid(at, &format!("`{name}` is in no clause")))
+}
+
+/// One order, or several.
+fn read_order(json: &Json, at: &Pointer, variables: &Variables) -> Result<Vec<Key>, Error> {
+    match json {
+        Json::Array(list) if !begins_with_way(list) => {
+            let orders = list.iter().enumerate();
+            orders
+                .map(|(index, json)| read_key(json, &at.index(index), variables))
+                .collect()
+        }
+        json => Ok(vec![read_key(json, at, variables)?]),
+    }
+}
+
+fn begins_with_way(list: &[Json]) -> bool {
+    let first = list.first().and_then(Json::as_str);
+    first.is_some_and(|it| !it.starts_with('?'))
+}
+
+fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Key, Error> {
+    let text = |json: &Json| json.as_str().map(str::to_owned);
+    let parts: Option<Vec<String>> = match json {
+        Json::String(name) => Some(vec!["ASC".to_owned(), name.clone()]),
+        Json::Array(list) => list.iter().map(text).collect(),
+        _ => None,
+    };
+    let parts = parts.unwrap_or_default();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let (way, name, folds_case) = match parts.as_slice() {
+        ["ASC", name] => (Way::Up, name, false),
+        ["DESC", name] => (Way::Down, name, false),
+        ["ASC", name, "NOCASE"] => (Way::Up, name, true),
+        ["DESC", name, "NOCASE"] => (Way::Down, name, true),
+        _ => {
+            let why = "an order is `\"?variable\"`, `[\"ASC\" or \"DESC\", \"?variable\"]` with `\"NOCASE\"` behind \
+                       it or not, or an array of these";
+            return Err(invalid(at, why));
+        }
+    };
+    Ok(Key {
+        var: bound(name, at, variables)?,
+        way,
+        folds_case,
+    })
+}

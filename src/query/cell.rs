@@ -1,0 +1,234 @@
+//! The values that clauses join by, each as one word.
+//!
+//! 1. Two cells are equal exactly if they are the same term: of the same kind and value. Ids, instants and whole
+//!    numbers of 64 bits are one kind; doubles and exact numbers are two others; booleans are another; everything else
+//!    is the text it has in JSON, a tag by its short name.
+//! 2. So `1` and `1.0` do not join, although neither comes before the other in an order.
+//! 3. A small whole number stands in the word itself; what does not fit is kept once, and the word says where.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::json::Json;
+use super::number::told;
+use super::output::plain;
+use super::reader::TOLD_BYTES_OF_A_STEP;
+use crate::base::Budget;
+use crate::model::{Decimal, Value, ValueRef};
+
+/// One term. Only [`Cells`] that made it can tell what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Cell(i64);
+
+/// How many bits of the word say what the others are.
+const KIND_BITS: u32 = 2;
+const WHOLE: i64 = 0;
+const KEPT: i64 = 1;
+const BOOLEAN: i64 = 2;
+
+/// What the cells of one query stand for.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    kept: Vec<Value>,
+    places: HashMap<Value, i64>,
+}
+
+impl Cell {
+    fn new(kind: i64, rest: i64) -> Option<Self> {
+        let word = rest.checked_mul(1 << KIND_BITS)?;
+        word.checked_add(kind).map(Self)
+    }
+
+    fn kind(self) -> i64 {
+        self.0 & ((1 << KIND_BITS) - 1)
+    }
+
+    fn rest(self) -> i64 {
+        self.0 >> KIND_BITS
+    }
+}
+
+impl Cells {
+    /// The cell of a whole number, such as a subject's id.
+    pub(super) fn whole(&mut self, number: i64) -> Cell {
+        Cell::new(WHOLE, number).unwrap_or_else(|| self.keep(Value::Int(number)))
+    }
+
+    /// The cell of a text.
+    ///
+    /// # Errors
+    /// As the budget is spent: what is kept is paid by its length.
+    pub(super) fn text(&mut self, text: &str, budget: &Budget) -> Result<Cell, Error> {
+        let steps = u64::try_from(text.len() / TOLD_BYTES_OF_A_STEP).unwrap_or(u64::MAX);
+        budget.spend(steps)?;
+        Ok(self.keep(Value::String(Arc::from(text))))
+    }
+
+    /// The cell of a value that is no tag.
+    ///
+    /// # Errors
+    /// As [`Cells::text`].
+    pub(super) fn value(&mut self, value: ValueRef<'_>, budget: &Budget) -> Result<Cell, Error> {
+        match value {
+            ValueRef::Boolean(it) => Ok(Cell(BOOLEAN + (i64::from(it) << KIND_BITS))),
+            ValueRef::Int(it) | ValueRef::Instant(it) => Ok(self.whole(it)),
+            ValueRef::Ref(it) => Ok(self.whole(it.raw())),
+            ValueRef::Double(_) | ValueRef::Decimal(_) => Ok(self.keep(value.to_value())),
+            ValueRef::String(it) | ValueRef::Json(it) => self.text(it, budget),
+            ValueRef::Uuid(_) | ValueRef::Bytes(_) => {
+                let json = plain(value);
+                self.text(json.as_str().unwrap_or_default(), budget)
+            }
+        }
+    }
+
+    fn keep(&mut self, value: Value) -> Cell {
+        let next = i64::try_from(self.kept.len()).unwrap_or(i64::MAX);
+        let place = *self.places.entry(value.clone()).or_insert(next);
+        if place == next {
+            self.kept.push(value);
+        }
+        // So many do not fit any memory.
+        Cell::new(KEPT, place).unwrap_or(Cell(KEPT))
+    }
+
+    /// What a cell stands for: a boolean, a whole number, a double, an exact number or a text.
+    pub(super) fn told(&self, cell: Cell) -> Value {
+        match cell.kind() {
+            WHOLE => Value::Int(cell.rest()),
+            BOOLEAN => Value::Boolean(cell.rest() != 0),
+            _ => {
+                let place = usize::try_from(cell.rest()).unwrap_or(usize::MAX);
+                let kept = self.kept.get(place).cloned();
+                kept.unwrap_or(Value::Boolean(false))
+            }
+        }
+    }
+
+    /// The cell as JSON.
+    pub(super) fn json(&self, cell: Cell) -> Json {
+        plain(self.told(cell).borrow())
+    }
+
+    /// The whole number that a cell is.
+    pub(super) fn as_whole(&self, cell: Cell) -> Option<i64> {
+        match self.told(cell) {
+            Value::Int(it) => Some(it),
+            _ => None,
+        }
+    }
+
+    /// Which of two comes first: booleans, then numbers by what they are worth, then texts by their bytes.
+    ///
+    /// Of numbers worth the same, whole ones come first, then doubles.
+    pub(super) fn compare(&self, a: Cell, b: Cell) -> Ordering {
+        if a == b {
+            return Ordering::Equal;
+        }
+        if a.kind() == WHOLE && b.kind() == WHOLE {
+            return a.rest().cmp(&b.rest());
+        }
+        compare(&self.told(a), &self.told(b))
+    }
+}
+
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (exact(a), exact(b)) {
+        (Some((a, a_kind)), Some((b, b_kind))) => a.cmp(&b).then(a_kind.cmp(&b_kind)),
+        (None, None) => a.cmp(b),
+        // A boolean before a number, and that before a text.
+        (Some(_), None) if matches!(b, Value::Boolean(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) if matches!(a, Value::Boolean(_)) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+    }
+}
+
+/// A number without any rounding, and which kind it is.
+fn exact(value: &Value) -> Option<(Decimal, u8)> {
+    match value {
+        Value::Int(it) => Some((Decimal::from(*it), 0)),
+        // The shortest text that tells the double apart from all others: what is shown of it.
+        Value::Double(it) => Some((Decimal::parse(&told(it.number())).ok()?, 1)),
+        Value::Decimal(it) => Some((it.clone(), 2)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Real;
+
+    fn cells(cells: &mut Cells, values: &[Value]) -> Vec<Cell> {
+        let budget = Budget::new(1_000, None);
+        let cell = |value: &Value| cells.value(value.borrow(), &budget).unwrap();
+        values.iter().map(cell).collect()
+    }
+
+    #[test]
+    fn a_cell_stands_for_one_term_and_tells_it() {
+        let values = [
+            Value::Boolean(false),
+            Value::Boolean(true),
+            Value::Int(0),
+            Value::Int(-1),
+            Value::Int(i64::MAX),
+            Value::Int(i64::MIN),
+            Value::Double(Real::new(1.0).unwrap()),
+            Value::Decimal(Decimal::from(1)),
+            Value::string(""),
+            Value::string("1"),
+        ];
+        let mut all = Cells::default();
+        let first = cells(&mut all, &values);
+        let again = cells(&mut all, &values);
+        assert_eq!(first, again);
+        for (i, (cell, value)) in first.iter().zip(&values).enumerate() {
+            assert_eq!(all.told(*cell), *value);
+            assert!(first.iter().skip(i + 1).all(|other| other != cell));
+        }
+    }
+
+    #[test]
+    fn ids_instants_and_whole_numbers_are_one_kind() {
+        let mut all = Cells::default();
+        let same = cells(&mut all, &[Value::Int(7), Value::Instant(7)]);
+        assert_eq!(same.first(), same.last());
+    }
+
+    #[test]
+    fn numbers_are_ordered_by_worth_and_kinds_one_after_the_other() {
+        let ascending = [
+            Value::Boolean(false),
+            Value::Boolean(true),
+            Value::Int(i64::MIN),
+            Value::Double(Real::new(-0.5).unwrap()),
+            Value::Int(1),
+            Value::Double(Real::new(1.0).unwrap()),
+            Value::Decimal(Decimal::from(1)),
+            Value::Decimal(Decimal::parse("1.5").unwrap()),
+            Value::Int(9_007_199_254_740_993),
+            Value::Double(Real::new(1e300).unwrap()),
+            Value::string("1"),
+            Value::string("a"),
+        ];
+        let mut all = Cells::default();
+        let cells = cells(&mut all, &ascending);
+        for (i, a) in cells.iter().enumerate() {
+            for (j, b) in cells.iter().enumerate() {
+                assert_eq!(all.compare(*a, *b), i.cmp(&j), "{i} {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_paid_by_its_length() {
+        let budget = Budget::new(4, None);
+        let mut all = Cells::default();
+        assert!(all.text(&"a".repeat(64), &budget).is_ok());
+        assert!(all.text(&"b".repeat(16), &budget).is_err());
+    }
+}
