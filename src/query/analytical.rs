@@ -507,15 +507,17 @@ fn bound(name: &str, at: &Pointer, variables: &Variables) -> Result<Var, Error> 
 
 /// One order, or several.
 fn read_order(json: &Json, at: &Pointer, variables: &Variables) -> Result<Vec<Key>, Error> {
-    match json {
-        Json::Array(list) if !begins_with_way(list) => {
-            let orders = list.iter().enumerate();
-            orders
-                .map(|(index, json)| read_key(json, &at.index(index), variables))
-                .collect()
-        }
-        json => Ok(vec![read_key(json, at, variables)?]),
+    let one = [json.clone()];
+    let (list, is_one) = match json {
+        Json::Array(list) if !begins_with_way(list) => (list.as_slice(), false),
+        _ => (one.as_slice(), true),
+    };
+    let mut keys = Vec::new();
+    for (index, json) in list.iter().enumerate() {
+        let at = if is_one { at.clone() } else { at.index(index) };
+        keys.extend(read_key(json, &at, variables)?);
     }
+    Ok(keys)
 }
 
 fn begins_with_way(list: &[Json]) -> bool {
@@ -523,7 +525,8 @@ fn begins_with_way(list: &[Json]) -> bool {
     first.is_some_and(|it| !it.starts_with('?'))
 }
 
-fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Key, Error> {
+/// What rows are ordered by; nothing for a variable that has one value, from `vars`.
+fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Option<Key>, Error> {
     let text = |json: &Json| json.as_str().map(str::to_owned);
     let parts: Option<Vec<String>> = match json {
         Json::String(name) => Some(vec!["ASC".to_owned(), name.clone()]),
@@ -543,9 +546,12 @@ fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Key, Err
             return Err(invalid(at, why));
         }
     };
-    Ok(Key {
+    if variables.value(name).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Key {
         var: bound(name, at, variables)?,
         way,
         folds_case,
-    })
+    }))
 }

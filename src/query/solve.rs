@@ -61,10 +61,11 @@ struct Star<'s> {
 enum Way {
     /// It is named, or none can be.
     Named,
+    /// By a unique value that is named, of the leg with this number.
+    Unique(usize),
     /// They are bound.
     Bound,
-    /// By a value that is named, of the leg with this number; a unique one first.
-    Unique(usize),
+    /// By any other value that is named.
     Value(usize),
     /// By the values that a leg's object is bound to.
     Values(usize),
@@ -273,13 +274,12 @@ impl Star<'_> {
 
     fn way(&self, solved: &Relation, reader: &Reader<'_>) -> Result<Way, Error> {
         let is_nothing = |leg: &Leg<'_>| leg.object == Place::Nothing;
-        match self.subject {
+        let mut best = match self.subject {
             Place::Cell(_) | Place::Nothing => return Ok(Way::Named),
             _ if self.legs.iter().any(is_nothing) => return Ok(Way::Named),
-            Place::Var(var) if solved.place(var).is_some() => return Ok(Way::Bound),
-            Place::Var(_) | Place::Any => {}
-        }
-        let mut best = Way::Everything;
+            Place::Var(var) if solved.place(var).is_some() => Way::Bound,
+            Place::Var(_) | Place::Any => Way::Everything,
+        };
         for (index, leg) in self.legs.iter().enumerate() {
             best = best.min(leg.way(index, solved, reader)?);
         }
