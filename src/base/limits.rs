@@ -83,6 +83,9 @@ pub const QUERY_CLAUSES_MAX: usize = 64;
 /// What a query of clauses selects of each row.
 pub const QUERY_SELECT_MAX: usize = 256;
 
+/// What the rows of a query of clauses are ordered by: each is a pass over all of them.
+pub const QUERY_ORDERS_MAX: usize = 16;
+
 /// Levels of a crawl.
 pub const CRAWL_DEPTH_MAX: usize = 10;
 

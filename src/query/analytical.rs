@@ -11,8 +11,7 @@
 //!    variables' names. `selectDistinct` tells equal ones once, `selectOne` the first, or null.
 //! 3. Rows ascend by what is selected, then by all variables in the order of their names. `orderBy` goes before that.
 
-use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::cell::{Cell, Cells};
 use super::clause::{Clause, Variables, is_variable, read_clauses};
@@ -26,7 +25,7 @@ use super::relation::{Relation, Var};
 use super::select::{Select, Way, count, invalid, switch};
 use super::solve::solve;
 use super::when::When;
-use crate::base::limits::{QUERY_ROWS_MAX, QUERY_SELECT_MAX};
+use crate::base::limits::{QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX};
 use crate::model::SubjectId;
 
 /// A query of clauses that has the right shape.
@@ -173,28 +172,24 @@ impl Analytical {
         let mut by_name: Vec<Var> = solved.vars.clone();
         by_name.sort_by_key(|var| self.variables.name(*var));
         let rest = places(&mut by_name.into_iter());
-        let keys: Vec<(usize, Key)> = self
-            .order
-            .iter()
-            .filter_map(|key| Some((solved.place(key.var)?, *key)))
-            .collect();
-        let compare = |a: &Vec<Cell>, b: &Vec<Cell>| {
-            let by_keys = keys
-                .iter()
-                .map(|(at, key)| key.compare(a.get(*at), b.get(*at), cells));
-            let all = selected.iter().chain(&rest);
-            let by_value = all.map(|at| compare(a.get(*at), b.get(*at), cells));
-            by_keys
-                .chain(by_value)
-                .find(|it| it.is_ne())
-                .unwrap_or(Ordering::Equal)
-        };
         // What a sort does on top of what was paid for each row.
         let sorting = solved.rows.len().saturating_mul(solved.vars.len());
-        reader
-            .budget
-            .spend(u64::try_from(sorting).unwrap_or(u64::MAX))?;
-        solved.rows.sort_by(compare);
+        let steps = u64::try_from(sorting).unwrap_or(u64::MAX);
+        reader.budget.spend(steps)?;
+        let mut columns: Vec<(usize, Ranks)> = Vec::new();
+        for key in &self.order {
+            let ranks = Ranks::of(&solved.column(key.var), Some(key), cells);
+            columns.extend(solved.place(key.var).map(|at| (at, ranks)));
+        }
+        let mut done = HashSet::new();
+        for at in selected.iter().chain(&rest).filter(|at| done.insert(**at)) {
+            let column = solved.vars.get(*at).map(|var| solved.column(*var));
+            columns.push((*at, Ranks::of(&column.unwrap_or_default(), None, cells)));
+        }
+        solved.rows.sort_by_cached_key(|row| {
+            let ranks = columns.iter().map(|(at, ranks)| ranks.rank(row.get(*at)));
+            ranks.collect::<Vec<usize>>()
+        });
         let offset = self.options.offset.unwrap_or(0);
         let limit = match self.rows {
             Rows::First => Some(self.options.limit.unwrap_or(1).min(1)),
@@ -300,29 +295,42 @@ impl Column {
     }
 }
 
-impl Key {
-    fn compare(&self, a: Option<&Cell>, b: Option<&Cell>, cells: &Cells) -> Ordering {
-        let folded = |cell: Option<&Cell>| {
-            let json = self
-                .folds_case
-                .then(|| cell.map(|cell| cells.json(*cell)))??;
-            json.as_str().map(str::to_lowercase)
-        };
-        let order = match (folded(a), folded(b)) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => compare(a, b, cells),
-        };
-        match self.way {
-            Way::Up => order,
-            Way::Down => order.reverse(),
-        }
-    }
-}
+/// Where each cell of a column stands in an order: so that no two are compared more than once, however often they
+/// stand in the rows.
+struct Ranks(HashMap<Cell, usize>);
 
-fn compare(a: Option<&Cell>, b: Option<&Cell>, cells: &Cells) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => cells.compare(*a, *b),
-        _ => b.is_some().cmp(&a.is_some()),
+impl Ranks {
+    fn of(column: &[Cell], key: Option<&Key>, cells: &Cells) -> Self {
+        let folded = |cell: Cell| {
+            let json = key.filter(|it| it.folds_case).map(|_| cells.json(cell));
+            json.and_then(|json| json.as_str().map(str::to_lowercase))
+        };
+        let mut all: Vec<(Cell, Option<String>)> =
+            column.iter().map(|cell| (*cell, folded(*cell))).collect();
+        let compare = |a: &(Cell, Option<String>), b: &(Cell, Option<String>)| match (&a.1, &b.1) {
+            (Some(a), Some(b)) => a.cmp(b),
+            _ => cells.compare(a.0, b.0),
+        };
+        all.sort_by(|a, b| match key.map(|it| it.way) {
+            Some(Way::Down) => compare(b, a),
+            Some(Way::Up) | None => compare(a, b),
+        });
+        let mut ranks = HashMap::new();
+        let mut rank = 0;
+        let mut last: Option<&(Cell, Option<String>)> = None;
+        for it in &all {
+            if last.is_some_and(|last| compare(last, it).is_ne()) {
+                rank += 1;
+            }
+            ranks.insert(it.0, rank);
+            last = Some(it);
+        }
+        Self(ranks)
+    }
+
+    fn rank(&self, cell: Option<&Cell>) -> usize {
+        let rank = cell.and_then(|cell| self.0.get(cell));
+        rank.copied().unwrap_or(usize::MAX)
     }
 }
 
@@ -512,6 +520,13 @@ fn read_order(json: &Json, at: &Pointer, variables: &Variables) -> Result<Vec<Ke
         Json::Array(list) if !begins_with_way(list) => (list.as_slice(), false),
         _ => (one.as_slice(), true),
     };
+    if list.len() > QUERY_ORDERS_MAX {
+        return Err(Error::Limit {
+            at: at.clone(),
+            what: "what the rows of a query are ordered by",
+            max: QUERY_ORDERS_MAX,
+        });
+    }
     let mut keys = Vec::new();
     for (index, json) in list.iter().enumerate() {
         let at = if is_one { at.clone() } else { at.index(index) };

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::{Error, Json, Query, When};
 use crate::base::Budget;
-use crate::base::limits::{CRAWL_DEPTH_MAX, QUERY_CLAUSES_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX};
+use crate::base::limits::{
+    CRAWL_DEPTH_MAX, QUERY_CLAUSES_MAX, QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX,
+};
 use crate::model::system::{collection, predicate};
 use crate::model::{
     CollectionId, Empty, Facts, Flake, Op, Overlay, PredicateId, Real, SubjectId, T, Value,
@@ -818,6 +820,13 @@ fn a_query_has_so_many_clauses_and_columns_and_no_more() {
     let most = QUERY_SELECT_MAX.to_string();
     let more = query(1, QUERY_SELECT_MAX + 1);
     refused(&world, &more, "/selectOne", &most);
+    let ordered = |orders: usize| {
+        let orders = vec![r#""?h""#; orders].join(",");
+        format!(r#"{{"select":"?h","where":[["?p","person/handle","?h"]],"orderBy":[{orders}]}}"#)
+    };
+    assert!(run(&world, &ordered(QUERY_ORDERS_MAX)).is_ok());
+    let most = QUERY_ORDERS_MAX.to_string();
+    refused(&world, &ordered(QUERY_ORDERS_MAX + 1), "/orderBy", &most);
 }
 
 #[test]
