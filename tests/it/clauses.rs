@@ -142,7 +142,7 @@ fn random_clause(rng: &mut Random, plain: &Plain) -> Clause {
     let place = |rng: &mut Random, term: Option<&Term>| match (rng.below(8), term) {
         (0, _) => Place::Any,
         (1, Some(term)) => literal(term),
-        _ => Place::Var(*rng.pick::<&str>(&VARIABLES)),
+        _ => Place::Var(rng.pick::<&str>(&VARIABLES)),
     };
     let some = if of_name.is_empty() {
         None
