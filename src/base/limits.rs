@@ -80,6 +80,15 @@ pub const QUERY_ROWS_MAX: usize = 100_000;
 /// Clauses of one query: what joins them looks at each pair of them.
 pub const QUERY_CLAUSES_MAX: usize = 64;
 
+/// The bytes of rows that a query holds at one time: sixteen such queries fit a small machine.
+pub const QUERY_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How deeply groups of clauses may nest: more than anybody reads.
+pub const QUERY_GROUPS_DEPTH_MAX: usize = 8;
+
+/// Arms of one `union`: as many as clauses.
+pub const QUERY_ARMS_MAX: usize = 64;
+
 /// What a query of clauses selects of each row.
 pub const QUERY_SELECT_MAX: usize = 256;
 

@@ -14,14 +14,16 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cell::{Cell, Cells};
-use super::clause::{Clause, Variables, is_variable, read_clauses};
+use super::clause::{Variables, is_variable};
 use super::crawl::{Crawl, Keys};
 use super::error::Error;
 use super::find::too_many_rows;
+use super::group::{Group, GroupReader, Vars};
 use super::json::Json;
 use super::pointer::Pointer;
 use super::reader::Reader;
 use super::relation::{Relation, Var};
+use super::run::Run;
 use super::select::{Select, Way, count, invalid, switch};
 use super::solve::solve;
 use super::when::When;
@@ -32,7 +34,7 @@ use crate::model::SubjectId;
 #[derive(Clone, Debug)]
 pub(super) struct Analytical {
     variables: Variables,
-    clauses: Vec<Clause>,
+    group: Group,
     rows: Rows,
     columns: Vec<Column>,
     is_alone: bool,
@@ -103,15 +105,25 @@ impl Analytical {
             let why = "a query has `select`, `selectOne` or `selectDistinct`";
             invalid(&root, why)
         })?;
-        let (is_alone, columns) = read_columns(&select, &at, &variables)?;
+        let where_is_there = || invalid(&root, "a query of clauses has a `where`");
+        let group = draft.group.ok_or_else(where_is_there)?;
+        if let Some(var) = group.scope.needed.iter().next() {
+            let why = format!("`{}` is bound by nothing", variables.name(*var));
+            return Err(invalid(&group.at, &why));
+        }
+        let names = Bound {
+            variables: &variables,
+            vars: &group.scope.possible,
+        };
+        let (is_alone, columns) = read_columns(&select, &at, &names)?;
         let (top, opts) = (draft.top, draft.opts);
         let order = match opts.order.or(top.order) {
-            Some((at, json)) => read_order(&json, &at, &variables)?,
+            Some((at, json)) => read_order(&json, &at, &names)?,
             None => Vec::new(),
         };
         Ok(Self {
             variables,
-            clauses: draft.clauses,
+            group,
             rows,
             columns,
             is_alone,
@@ -144,7 +156,12 @@ impl Analytical {
             }
         }
         let mut cells = Cells::default();
-        let solved = solve(&self.clauses, &self.variables, reader, &mut cells)?;
+        let run = Run {
+            reader,
+            variables: &self.variables,
+        };
+        let given = Relation::unit(&reader.memory);
+        let solved = solve(&self.group, given, run, &mut cells)?;
         let rows = self.pick(solved, reader, &cells)?;
         let mut told = Vec::new();
         let crawl = Crawl::new(reader);
@@ -160,7 +177,7 @@ impl Analytical {
     /// The rows of the answer, in its order: what is selected of each.
     fn pick(
         &self,
-        mut solved: Relation,
+        solved: Relation,
         reader: &Reader<'_>,
         cells: &Cells,
     ) -> Result<Vec<Vec<Cell>>, Error> {
@@ -169,11 +186,11 @@ impl Analytical {
         };
         let bound = self.columns.iter().filter_map(Column::var);
         let selected = places(&mut bound.into_iter());
-        let mut by_name: Vec<Var> = solved.vars.clone();
+        let mut by_name: Vec<Var> = solved.vars().to_vec();
         by_name.sort_by_key(|var| self.variables.name(*var));
         let rest = places(&mut by_name.into_iter());
         // What a sort does on top of what was paid for each row.
-        let sorting = solved.rows.len().saturating_mul(solved.vars.len());
+        let sorting = solved.len().saturating_mul(solved.vars().len());
         let steps = u64::try_from(sorting).unwrap_or(u64::MAX);
         reader.budget.spend(steps)?;
         let mut columns: Vec<(usize, Ranks)> = Vec::new();
@@ -183,10 +200,11 @@ impl Analytical {
         }
         let mut done = HashSet::new();
         for at in selected.iter().chain(&rest).filter(|at| done.insert(**at)) {
-            let column = solved.vars.get(*at).map(|var| solved.column(*var));
+            let column = solved.vars().get(*at).map(|var| solved.column(*var));
             columns.push((*at, Ranks::of(&column.unwrap_or_default(), None, cells)));
         }
-        solved.rows.sort_by_cached_key(|row| {
+        let mut ordered: Vec<&[Cell]> = solved.rows().collect();
+        ordered.sort_by_cached_key(|row| {
             let ranks = columns.iter().map(|(at, ranks)| ranks.rank(row.get(*at)));
             ranks.collect::<Vec<usize>>()
         });
@@ -198,7 +216,7 @@ impl Analytical {
         let mut seen = HashSet::new();
         let mut picked = Vec::new();
         let mut skipped = 0;
-        for row in &solved.rows {
+        for row in ordered {
             if limit.is_some_and(|limit| picked.len() >= limit) {
                 break;
             }
@@ -329,8 +347,9 @@ impl Ranks {
     }
 
     fn rank(&self, cell: Option<&Cell>) -> usize {
+        // A null comes first.
         let rank = cell.and_then(|cell| self.0.get(cell));
-        rank.copied().unwrap_or(usize::MAX)
+        rank.map_or(0, |rank| rank.saturating_add(1))
     }
 }
 
@@ -338,7 +357,7 @@ impl Ranks {
 #[derive(Default)]
 struct Draft {
     select: Option<(Rows, Pointer, Json)>,
-    clauses: Vec<Clause>,
+    group: Option<Group>,
     when: Option<When>,
     top: Options,
     opts: Options,
@@ -369,7 +388,7 @@ impl Draft {
                 let Json::Array(list) = value else {
                     return Err(invalid(at, "a `where` of clauses is an array"));
                 };
-                self.clauses = read_clauses(list, at, variables)?;
+                self.group = Some(GroupReader::new(variables).group(list, at)?);
             }
             "from" => {
                 return Err(invalid(
@@ -415,16 +434,16 @@ impl Options {
 fn read_columns(
     json: &Json,
     at: &Pointer,
-    variables: &Variables,
+    names: &Bound<'_>,
 ) -> Result<(bool, Vec<Column>), Error> {
     let Json::Array(list) = json else {
         let mut columns = Vec::new();
-        read_column(json, at, variables, &mut columns)?;
+        read_column(json, at, names, &mut columns)?;
         return Ok((true, columns));
     };
     let mut columns = Vec::new();
     for (index, json) in list.iter().enumerate() {
-        read_column(json, &at.index(index), variables, &mut columns)?;
+        read_column(json, &at.index(index), names, &mut columns)?;
     }
     if columns.is_empty() {
         return Err(invalid(at, "a query selects something"));
@@ -451,7 +470,7 @@ fn read_columns(
 fn read_column(
     json: &Json,
     at: &Pointer,
-    variables: &Variables,
+    names: &Bound<'_>,
     columns: &mut Vec<Column>,
 ) -> Result<(), Error> {
     match json {
@@ -459,14 +478,14 @@ fn read_column(
             Err(invalid(at, "an aggregate is not supported yet"))
         }
         Json::String(name) => {
-            columns.push(Column::of(name, None, at, variables)?);
+            columns.push(Column::of(name, None, at, names)?);
             Ok(())
         }
         Json::Object(members) => match members.as_slice() {
             [(name, select)] => {
                 let at = at.key(name);
                 let select = Select::read(select, &at)?;
-                columns.push(Column::of(name, Some(select), &at, variables)?);
+                columns.push(Column::of(name, Some(select), &at, names)?);
                 Ok(())
             }
             _ => Err(invalid(at, "expected one variable and what to tell of it")),
@@ -480,9 +499,9 @@ impl Column {
         name: &str,
         crawl: Option<Select>,
         at: &Pointer,
-        variables: &Variables,
+        names: &Bound<'_>,
     ) -> Result<Self, Error> {
-        let what = match (bound(name, at, variables), variables.value(name)) {
+        let what = match (names.var(name, at), names.variables.value(name)) {
             (Ok(var), _) => What::Bound(var),
             (Err(_), Some(json)) if crawl.is_none() && !matches!(json, Json::Array(_)) => {
                 What::Given(json.clone())
@@ -503,18 +522,27 @@ impl Column {
     }
 }
 
-/// A variable that a clause binds.
-fn bound(name: &str, at: &Pointer, variables: &Variables) -> Result<Var, Error> {
-    if !is_variable(name) {
-        let why = format!("`{name}` is no variable; one begins with `?`");
-        return Err(invalid(at, &why));
+/// The variables that a row of the answer may have.
+struct Bound<'v> {
+    variables: &'v Variables,
+    vars: &'v Vars,
+}
+
+impl Bound<'_> {
+    /// A variable that a clause binds.
+    fn var(&self, name: &str, at: &Pointer) -> Result<Var, Error> {
+        if !is_variable(name) {
+            let why = format!("`{name}` is no variable; one begins with `?`");
+            return Err(invalid(at, &why));
+        }
+        let found = self.variables.find(name);
+        let found = found.filter(|var| self.vars.contains(var));
+        found.ok_or_else(|| invalid(at, &format!("`{name}` is in no clause")))
     }
-    let found = variables.find(name);
-    found.ok_or_else(|| invalid(at, &format!("`{name}` is in no clause")))
 }
 
 /// One order, or several.
-fn read_order(json: &Json, at: &Pointer, variables: &Variables) -> Result<Vec<Key>, Error> {
+fn read_order(json: &Json, at: &Pointer, names: &Bound<'_>) -> Result<Vec<Key>, Error> {
     let one = [json.clone()];
     let (list, is_one) = match json {
         Json::Array(list) if !begins_with_way(list) => (list.as_slice(), false),
@@ -530,7 +558,7 @@ fn read_order(json: &Json, at: &Pointer, variables: &Variables) -> Result<Vec<Ke
     let mut keys = Vec::new();
     for (index, json) in list.iter().enumerate() {
         let at = if is_one { at.clone() } else { at.index(index) };
-        keys.extend(read_key(json, &at, variables)?);
+        keys.extend(read_key(json, &at, names)?);
     }
     Ok(keys)
 }
@@ -541,7 +569,7 @@ fn begins_with_way(list: &[Json]) -> bool {
 }
 
 /// What rows are ordered by; nothing for a variable that has one value, from `vars`.
-fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Option<Key>, Error> {
+fn read_key(json: &Json, at: &Pointer, names: &Bound<'_>) -> Result<Option<Key>, Error> {
     let text = |json: &Json| json.as_str().map(str::to_owned);
     let parts: Option<Vec<String>> = match json {
         Json::String(name) => Some(vec!["ASC".to_owned(), name.clone()]),
@@ -561,11 +589,11 @@ fn read_key(json: &Json, at: &Pointer, variables: &Variables) -> Result<Option<K
             return Err(invalid(at, why));
         }
     };
-    if variables.value(name).is_some() {
+    if names.variables.value(name).is_some() {
         return Ok(None);
     }
     Ok(Some(Key {
-        var: bound(name, at, variables)?,
+        var: names.var(name, at)?,
         way,
         folds_case,
     }))

@@ -11,12 +11,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::error::Error;
+use super::input::value_of;
 use super::json::Json;
 use super::number::told;
 use super::output::plain;
+use super::pointer::Pointer;
 use super::reader::TOLD_BYTES_OF_A_STEP;
+use super::select::invalid;
 use crate::base::Budget;
-use crate::model::{Decimal, Value, ValueRef};
+use crate::model::{Decimal, Value, ValueRef, ValueType};
 
 /// One term. Only [`Cells`] that made it can tell what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +30,7 @@ const KIND_BITS: u32 = 2;
 const WHOLE: i64 = 0;
 const KEPT: i64 = 1;
 const BOOLEAN: i64 = 2;
+const NOTHING: i64 = 3;
 
 /// What the cells of one query stand for.
 #[derive(Debug, Default)]
@@ -36,6 +40,14 @@ pub(super) struct Cells {
 }
 
 impl Cell {
+    /// No term: what an optional did not find. It joins nothing.
+    pub(super) const NULL: Self = Self(NOTHING);
+
+    /// Whether it is no term.
+    pub(super) const fn is_null(self) -> bool {
+        self.0 == NOTHING
+    }
+
     fn new(kind: i64, rest: i64) -> Option<Self> {
         let word = rest.checked_mul(1 << KIND_BITS)?;
         word.checked_add(kind).map(Self)
@@ -84,6 +96,30 @@ impl Cells {
         }
     }
 
+    /// The cell of a value as JSON has it, whatever predicate it may be of.
+    ///
+    /// # Errors
+    /// `InvalidQuery` for what is no scalar; as [`Cells::text`].
+    pub(super) fn scalar(
+        &mut self,
+        json: &Json,
+        at: &Pointer,
+        budget: &Budget,
+    ) -> Result<Cell, Error> {
+        let misfit = || invalid(at, "a value is a boolean, a number or a text");
+        let value_type = match json {
+            Json::Bool(_) => ValueType::Boolean,
+            Json::Int(_) => ValueType::Long,
+            Json::UInt(_) => ValueType::Bigint,
+            Json::String(text) => return self.text(text, budget),
+            Json::Double(_) => ValueType::Double,
+            Json::Decimal(_) => ValueType::Bigdec,
+            Json::Null | Json::Array(_) | Json::Object(_) => return Err(misfit()),
+        };
+        let value = value_of(json, value_type).map_err(|_| misfit())?;
+        self.value(value.borrow(), budget)
+    }
+
     fn keep(&mut self, value: Value) -> Cell {
         let next = i64::try_from(self.kept.len()).unwrap_or(i64::MAX);
         let place = *self.places.entry(value.clone()).or_insert(next);
@@ -94,33 +130,34 @@ impl Cells {
         Cell::new(KEPT, place).unwrap_or(Cell(KEPT))
     }
 
-    /// What a cell stands for: a boolean, a whole number, a double, an exact number or a text.
-    pub(super) fn told(&self, cell: Cell) -> Value {
+    /// What a cell stands for: a boolean, a whole number, a double, an exact number or a text; nothing for a null.
+    pub(super) fn told(&self, cell: Cell) -> Option<Value> {
         match cell.kind() {
-            WHOLE => Value::Int(cell.rest()),
-            BOOLEAN => Value::Boolean(cell.rest() != 0),
-            _ => {
+            WHOLE => Some(Value::Int(cell.rest())),
+            BOOLEAN => Some(Value::Boolean(cell.rest() != 0)),
+            KEPT => {
                 let place = usize::try_from(cell.rest()).unwrap_or(usize::MAX);
-                let kept = self.kept.get(place).cloned();
-                kept.unwrap_or(Value::Boolean(false))
+                self.kept.get(place).cloned()
             }
+            _ => None,
         }
     }
 
     /// The cell as JSON.
     pub(super) fn json(&self, cell: Cell) -> Json {
-        plain(self.told(cell).borrow())
+        let told = self.told(cell);
+        told.map_or(Json::Null, |value| plain(value.borrow()))
     }
 
     /// The whole number that a cell is.
     pub(super) fn as_whole(&self, cell: Cell) -> Option<i64> {
         match self.told(cell) {
-            Value::Int(it) => Some(it),
+            Some(Value::Int(it)) => Some(it),
             _ => None,
         }
     }
 
-    /// Which of two comes first: booleans, then numbers by what they are worth, then texts by their bytes.
+    /// Which of two comes first: nulls, then booleans, then numbers by what they are worth, then texts by their bytes.
     ///
     /// Of numbers worth the same, whole ones come first, then doubles.
     pub(super) fn compare(&self, a: Cell, b: Cell) -> Ordering {
@@ -130,7 +167,10 @@ impl Cells {
         if a.kind() == WHOLE && b.kind() == WHOLE {
             return a.rest().cmp(&b.rest());
         }
-        compare(&self.told(a), &self.told(b))
+        match (self.told(a), self.told(b)) {
+            (Some(a), Some(b)) => compare(&a, &b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        }
     }
 }
 
@@ -187,7 +227,7 @@ mod tests {
         let again = cells(&mut all, &values);
         assert_eq!(first, again);
         for (i, (cell, value)) in first.iter().zip(&values).enumerate() {
-            assert_eq!(all.told(*cell), *value);
+            assert_eq!(all.told(*cell).as_ref(), Some(value));
             assert!(first.iter().skip(i + 1).all(|other| other != cell));
         }
     }
@@ -216,7 +256,8 @@ mod tests {
             Value::string("a"),
         ];
         let mut all = Cells::default();
-        let cells = cells(&mut all, &ascending);
+        let mut cells = cells(&mut all, &ascending);
+        cells.insert(0, Cell::NULL);
         for (i, a) in cells.iter().enumerate() {
             for (j, b) in cells.iter().enumerate() {
                 assert_eq!(all.compare(*a, *b), i.cmp(&j), "{i} {j}");

@@ -1,11 +1,10 @@
-//! The clauses of a `where`, as written.
+//! The patterns of a `where`, as written.
 //!
 //! ```text
-//! where     = [ clause, .. ]
-//! clause    = [ subject, predicate, object ] | [ "$fdb", subject, predicate, object ]
+//! pattern   = [ subject, predicate, object ] | [ "$fdb..", subject, predicate, object ]
 //! subject   = "?name" | id | two-tuple | null
-//! predicate = "person/handle" | "_id" | "rdf:type"
-//! object    = "?name" | value | two-tuple | null
+//! predicate = "person/handle" | "person/boss+" | "person/boss+3" | "?name" | "_id" | "rdf:type"
+//! object    = "?name" | value | two-tuple | null | "#(> ?n 10)"
 //! ```
 //!
 //! `null` stands for anything, and binds nothing. A text that begins with `?` is a variable; as a value it is written
@@ -16,14 +15,13 @@ use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::select::invalid;
-use crate::base::limits::QUERY_CLAUSES_MAX;
 
-/// The variables of a query, by their names.
+/// The variables of a query, or of one rule, by their names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     names: Vec<String>,
     /// Those that `vars` gives a value.
-    pub(super) given: Vec<(String, Json)>,
+    given: Vec<(String, Json)>,
 }
 
 /// A place of a clause.
@@ -35,18 +33,22 @@ pub(super) enum Term {
     Literal(Json),
 }
 
-/// What a clause says of its subject.
+/// What a pattern says of its subject.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Verb {
     /// That it has a value under this predicate.
     Named(String),
+    /// That it comes to the object by refs of this predicate: by one or more, up to so many.
+    Path(String, Option<u32>),
+    /// That it has a value under a predicate that is found.
+    Var(Var),
     /// Which one it is.
     Id,
     /// Of which collection it is.
     Type,
 }
 
-/// One clause.
+/// One pattern.
 #[derive(Clone, Debug)]
 pub(super) struct Clause {
     pub(super) at: Pointer,
@@ -58,6 +60,14 @@ pub(super) struct Clause {
 }
 
 impl Variables {
+    /// No names yet, and the same values given.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            names: Vec::new(),
+            given: self.given.clone(),
+        }
+    }
+
     /// The variable of this name.
     pub(super) fn named(&mut self, name: &str) -> Var {
         let known = self.names.iter().position(|it| it == name);
@@ -67,7 +77,13 @@ impl Variables {
         }))
     }
 
-    /// The variable of this name, if a clause has it.
+    /// A variable that no text can name.
+    pub(super) fn unnamed(&mut self) -> Var {
+        self.names.push(String::new());
+        Var(self.names.len().saturating_sub(1))
+    }
+
+    /// The variable of this name, if anything has it.
     pub(super) fn find(&self, name: &str) -> Option<Var> {
         self.names.iter().position(|it| it == name).map(Var)
     }
@@ -75,6 +91,15 @@ impl Variables {
     /// A variable's name, with its `?`.
     pub(super) fn name(&self, var: Var) -> &str {
         self.names.get(var.0).map_or("", String::as_str)
+    }
+
+    /// Variables for a message: `` `?a` or `?b` ``.
+    pub(super) fn names<'v>(&self, vars: impl IntoIterator<Item = &'v Var>) -> String {
+        let names: Vec<_> = vars
+            .into_iter()
+            .map(|var| format!("`{}`", self.name(*var)))
+            .collect();
+        names.join(" or ")
     }
 
     /// The value that `vars` gives a variable.
@@ -114,61 +139,67 @@ pub(super) fn is_variable(text: &str) -> bool {
     text.len() > 1 && text.starts_with('?')
 }
 
-/// Reads a `where` of clauses.
-///
-/// # Errors
-/// `InvalidQuery` with the place of what is wrong; `Limit` past [`QUERY_CLAUSES_MAX`].
-pub(super) fn read_clauses(
-    list: &[Json],
-    at: &Pointer,
-    variables: &mut Variables,
-) -> Result<Vec<Clause>, Error> {
-    if list.is_empty() {
-        return Err(invalid(at, "a `where` has a clause"));
-    }
-    if list.len() > QUERY_CLAUSES_MAX {
-        return Err(Error::Limit {
+impl Clause {
+    /// Reads an array of three places, or of four with a source.
+    ///
+    /// # Errors
+    /// `InvalidQuery` with the place of what is wrong.
+    pub(super) fn read(
+        places: &[Json],
+        at: &Pointer,
+        variables: &mut Variables,
+    ) -> Result<Self, Error> {
+        let (first, places): (usize, _) = match places {
+            [Json::String(source), rest @ ..] if source.starts_with('$') => {
+                if source != "$fdb" {
+                    return Err(invalid(
+                        &at.index(0),
+                        &format!("`{source}` is not supported yet"),
+                    ));
+                }
+                (1, rest)
+            }
+            all => (0, all),
+        };
+        let [subject, verb, object] = places else {
+            return Err(invalid(at, "a clause is `[subject, predicate, object]`"));
+        };
+        let place = |index: usize| at.index(first.saturating_add(index));
+        Ok(Self {
             at: at.clone(),
-            what: "the clauses of a query",
-            max: QUERY_CLAUSES_MAX,
-        });
+            first,
+            subject: read_subject(subject, &place(0), variables)?,
+            verb: read_verb(verb, &place(1), variables)?,
+            object: read_object(object, &place(2), variables)?,
+        })
     }
-    let clauses = list.iter().enumerate();
-    clauses
-        .map(|(index, json)| read_clause(json, &at.index(index), variables))
-        .collect()
+
+    /// Its variables, each once.
+    pub(super) fn vars(&self) -> Vec<Var> {
+        let verb = match self.verb {
+            Verb::Var(var) => Some(var),
+            Verb::Named(_) | Verb::Path(..) | Verb::Id | Verb::Type => None,
+        };
+        let mut vars = Vec::new();
+        for var in [self.subject.var(), verb, self.object.var()] {
+            if let Some(var) = var
+                && !vars.contains(&var)
+            {
+                vars.push(var);
+            }
+        }
+        vars
+    }
 }
 
-fn read_clause(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Clause, Error> {
-    let Json::Array(places) = json else {
-        return Err(invalid(
-            at,
-            "a clause is an array; other kinds are not supported yet",
-        ));
-    };
-    let (first, places): (usize, _) = match places.as_slice() {
-        [Json::String(source), rest @ ..] if source.starts_with('$') => {
-            if source != "$fdb" {
-                return Err(invalid(
-                    &at.index(0),
-                    &format!("`{source}` is not supported yet"),
-                ));
-            }
-            (1, rest)
+impl Term {
+    /// The variable that it is.
+    pub(super) fn var(&self) -> Option<Var> {
+        match self {
+            Self::Var(var) => Some(*var),
+            Self::Any | Self::Literal(_) => None,
         }
-        all => (0, all),
-    };
-    let [subject, verb, object] = places else {
-        return Err(invalid(at, "a clause is `[subject, predicate, object]`"));
-    };
-    let place = |index: usize| at.index(first.saturating_add(index));
-    Ok(Clause {
-        at: at.clone(),
-        first,
-        subject: read_subject(subject, &place(0), variables)?,
-        verb: read_verb(verb, &place(1))?,
-        object: read_object(object, &place(2), variables)?,
-    })
+    }
 }
 
 fn read_subject(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {
@@ -183,23 +214,44 @@ fn read_subject(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<
     }
 }
 
-fn read_verb(json: &Json, at: &Pointer) -> Result<Verb, Error> {
+fn read_verb(json: &Json, at: &Pointer, variables: &Variables) -> Result<Verb, Error> {
     let Json::String(name) = json else {
         return Err(invalid(at, "a predicate is named by a text"));
     };
     let not_yet = |what: &str| Err(invalid(at, &format!("{what} is not supported yet")));
+    let name = match variables.value(name) {
+        Some(Json::String(given)) => given,
+        Some(_) => return Err(invalid(at, "a predicate is named by a text")),
+        None if is_variable(name) => return not_yet("a variable as predicate"),
+        None => name,
+    };
     match name.as_str() {
-        "_id" => Ok(Verb::Id),
-        "rdf:type" => Ok(Verb::Type),
-        name if name.starts_with('?') => not_yet("a variable as predicate"),
-        name if name.starts_with("fullText:") => not_yet("`fullText`"),
-        name if name.contains('+') => not_yet("a predicate to any depth"),
-        name if name.contains("/_") => Err(invalid(
-            at,
-            "a clause goes forward; to go back, change its subject and object",
-        )),
-        name => Ok(Verb::Named(name.to_owned())),
+        "_id" => return Ok(Verb::Id),
+        "rdf:type" => return Ok(Verb::Type),
+        name if name.starts_with("fullText:") => return not_yet("`fullText`"),
+        name if name.contains("/_") => {
+            return Err(invalid(
+                at,
+                "a clause goes forward; to go back, change its subject and object",
+            ));
+        }
+        _ => {}
     }
+    let Some((name, steps)) = name.split_once('+') else {
+        return Ok(Verb::Named(name.clone()));
+    };
+    let most = match steps {
+        "" => None,
+        steps => match steps.parse::<u32>() {
+            Ok(most) if most > 0 => Some(most),
+            _ => {
+                let why = "behind `+` stands nothing, or how many steps it may be at most";
+                return Err(invalid(at, why));
+            }
+        },
+    };
+    let _path = Verb::Path(name.to_owned(), most);
+    not_yet("a predicate to any depth")
 }
 
 fn read_object(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {
@@ -207,17 +259,21 @@ fn read_object(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<T
         Json::String(text) if text.starts_with("#(") => {
             Err(invalid(at, "a filter in a clause is not supported yet"))
         }
-        Json::String(text) => match text.strip_prefix('"').and_then(|it| it.strip_suffix('"')) {
-            Some(inner) if inner.starts_with(['?', '#', '"']) => {
-                Ok(Term::Literal(Json::string(inner)))
-            }
-            _ => Ok(read_term(json, variables)),
-        },
-        _ => Ok(read_term(json, variables)),
+        _ => Ok(match quoted(json) {
+            Some(inner) => Term::Literal(Json::string(inner)),
+            None => read_term(json, variables),
+        }),
     }
 }
 
-fn read_term(json: &Json, variables: &mut Variables) -> Term {
+/// A text that would be read for something else stands in quotes of its own.
+pub(super) fn quoted(json: &Json) -> Option<&str> {
+    let inner = json.as_str()?.strip_prefix('"')?.strip_suffix('"')?;
+    inner.starts_with(['?', '#', '"']).then_some(inner)
+}
+
+/// A variable, anything, or a literal.
+pub(super) fn read_term(json: &Json, variables: &mut Variables) -> Term {
     match json {
         Json::Null => Term::Any,
         Json::String(name) if is_variable(name) => match variables.value(name) {

@@ -5,23 +5,30 @@
 
 mod analytical;
 mod basic;
+mod call;
 mod cell;
 mod clause;
 mod crawl;
 mod error;
+mod expression;
 mod filter;
 mod find;
 mod geojson;
+mod group;
 mod input;
 mod json;
+mod memory;
 mod number;
 mod output;
+mod place;
 mod pointer;
 mod question;
 mod reader;
 mod relation;
+mod run;
 mod select;
 mod solve;
+mod star;
 #[cfg(test)]
 mod tests;
 mod when;

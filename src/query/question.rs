@@ -4,6 +4,7 @@ use super::analytical::Analytical;
 use super::basic::Basic;
 use super::error::Error;
 use super::json::Json;
+use super::memory::Memory;
 use super::pointer::Pointer;
 use super::reader::Reader;
 use super::select::invalid;
@@ -64,6 +65,7 @@ impl Query {
             facts,
             schema,
             budget,
+            memory: Memory::default(),
         };
         match &self.0 {
             Kind::Basic(it) => it.run(&reader),

@@ -8,6 +8,7 @@ use std::ops::{Bound, ControlFlow};
 
 use super::error::Error;
 use super::json::Json;
+use super::memory::Memory;
 use crate::base::{Budget, Exceeded};
 use crate::model::{
     Bounds, CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef,
@@ -25,6 +26,7 @@ pub(super) struct Reader<'a> {
     pub(super) facts: &'a dyn Facts,
     pub(super) schema: &'a Schema,
     pub(super) budget: &'a Budget,
+    pub(super) memory: Memory,
 }
 
 /// The values of one predicate in a row.

@@ -1,50 +1,115 @@
 //! Bindings of variables: a set of rows, and joining two of them.
 //!
 //! 1. No row stands twice; whoever could make one twice calls [`Relation::distinct`].
-//! 2. A row costs a step for each of its cells and some for itself, so that the budget bounds the memory too.
+//! 2. A row costs a step for each of its cells and some for itself, and is held against the [`Memory`] of its query
+//!    until it is dropped.
+//! 3. A null joins nothing, not even a null. Only where rows are brought back to those that they were made of
+//!    ([`Nulls::AreAlikeIn`]) two of them are the same.
+//! 4. Rows stand one behind the other in one list of cells: what is read in order lies in order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 use super::cell::Cell;
 use super::error::Error;
+use super::memory::{Held, Memory};
 use crate::base::Budget;
 
 /// A variable: its place among the names of the query's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Var(pub(super) usize);
 
-/// What a row costs beside its cells: with what finds it in a join, it takes some two hundred bytes.
+/// What a row costs beside its cells: with what finds it in a join.
 const STEPS_OF_A_ROW: u64 = 4;
 
+/// How many bytes a cell takes.
+const CELL_BYTES: usize = size_of::<Cell>();
+
 /// Rows of cells, one cell for each variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Relation {
-    pub(super) vars: Vec<Var>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    vars: Vec<Var>,
+    cells: Vec<Cell>,
+    len: usize,
+    held: Held,
+}
+
+/// Whether two nulls are taken for the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Nulls<'v> {
+    /// No: a null is no term.
+    JoinNothing,
+    /// In these variables, with which the rows of one side were made out of the other.
+    AreAlikeIn(&'v BTreeSet<Var>),
 }
 
 impl Relation {
     /// One row that binds nothing: what every join begins with.
-    pub(super) fn unit() -> Self {
+    pub(super) fn unit(memory: &Memory) -> Self {
         Self {
-            vars: Vec::new(),
-            rows: vec![Vec::new()],
+            len: 1,
+            ..Self::of(Vec::new(), memory)
         }
     }
 
     /// No rows yet, of these variables.
-    pub(super) fn of(vars: Vec<Var>) -> Self {
+    pub(super) fn of(vars: Vec<Var>, memory: &Memory) -> Self {
         Self {
             vars,
-            rows: Vec::new(),
+            cells: Vec::new(),
+            len: 0,
+            held: memory.hold_nothing(),
         }
     }
 
-    /// Adds a row, which is paid.
-    pub(super) fn push(&mut self, row: Vec<Cell>, budget: &Budget) -> Result<(), Error> {
+    /// Its variables, in the order of the cells of each row.
+    pub(super) fn vars(&self) -> &[Var] {
+        &self.vars
+    }
+
+    /// How many rows it has.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A row by its number.
+    pub(super) fn row(&self, number: usize) -> &[Cell] {
+        let width = self.vars.len();
+        let from = number.saturating_mul(width);
+        let row = self.cells.get(from..from.saturating_add(width));
+        row.unwrap_or_default()
+    }
+
+    /// Its rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &[Cell]> {
+        (0..self.len).map(|number| self.row(number))
+    }
+
+    /// Adds a row, which is paid and held.
+    ///
+    /// # Errors
+    /// As the budget is spent, and `Limit` past the memory of a query.
+    pub(super) fn push(&mut self, row: &[Cell], budget: &Budget) -> Result<(), Error> {
         let cells = u64::try_from(row.len()).unwrap_or(u64::MAX);
         budget.spend(cells.saturating_add(STEPS_OF_A_ROW))?;
-        self.rows.push(row);
+        self.make_room(row.len())?;
+        self.cells.extend_from_slice(row);
+        self.len = self.len.saturating_add(1);
+        Ok(())
+    }
+
+    fn make_room(&mut self, more: usize) -> Result<(), Error> {
+        let room = self.cells.capacity().saturating_sub(self.cells.len());
+        if room < more {
+            let add = self.cells.capacity().max(more).max(16);
+            self.held.add(add.saturating_mul(CELL_BYTES))?;
+            self.cells.reserve_exact(add.saturating_add(room));
+        }
         Ok(())
     }
 
@@ -53,57 +118,347 @@ impl Relation {
         self.vars.iter().position(|it| *it == var)
     }
 
-    /// What a variable is bound to, each once, ascending as cells.
+    /// Whether a variable is one of its.
+    pub(super) fn has(&self, var: Var) -> bool {
+        self.place(var).is_some()
+    }
+
+    /// What a variable is bound to, each once, ascending as cells, nulls left out.
     pub(super) fn column(&self, var: Var) -> Vec<Cell> {
         let Some(place) = self.place(var) else {
             return Vec::new();
         };
-        let mut cells: Vec<Cell> = self
-            .rows
-            .iter()
-            .filter_map(|it| it.get(place).copied())
-            .collect();
+        let all = self.rows().filter_map(|it| it.get(place).copied());
+        let mut cells: Vec<Cell> = all.filter(|it| !it.is_null()).collect();
         cells.sort_unstable();
         cells.dedup();
         cells
     }
 
-    /// Each row once.
-    pub(super) fn distinct(&mut self) {
-        let mut seen = HashSet::new();
-        self.rows.retain(|row| seen.insert(row.clone()));
+    /// The rows with only these variables, of those that it has; each once.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn project(&self, vars: &[Var], budget: &Budget) -> Result<Self, Error> {
+        let places: Vec<(Var, usize)> = vars
+            .iter()
+            .filter_map(|var| Some((*var, self.place(*var)?)))
+            .collect();
+        let vars = places.iter().map(|(var, _)| *var).collect();
+        let mut projected = Self::of(vars, &self.held.memory());
+        let mut row = Vec::new();
+        let mut last = Vec::new();
+        for whole in self.rows() {
+            row.clear();
+            row.extend(places.iter().filter_map(|(_, at)| whole.get(*at).copied()));
+            if projected.len == 0 || row != last {
+                projected.push(&row, budget)?;
+                last.clone_from(&row);
+            }
+        }
+        projected.distinct();
+        Ok(projected)
     }
 
-    /// The rows of both that agree in the variables they share; every pair, where they share none.
-    pub(super) fn join(&self, other: &Self, budget: &Budget) -> Result<Self, Error> {
-        let shared: Vec<(usize, usize)> = (0..)
-            .zip(&self.vars)
-            .filter_map(|(place, var)| Some((place, other.place(*var)?)))
-            .collect();
+    /// The same rows, of more variables that are null in all of them.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn padded(&self, vars: &[Var], budget: &Budget) -> Result<Self, Error> {
+        let mut padded = Self::of(vars.to_vec(), &self.held.memory());
+        let places: Vec<Option<usize>> = vars.iter().map(|var| self.place(*var)).collect();
+        let mut row = Vec::new();
+        for whole in self.rows() {
+            row.clear();
+            let cell = |at: &Option<usize>| at.and_then(|at| whole.get(at)).copied();
+            row.extend(places.iter().map(|at| cell(at).unwrap_or(Cell::NULL)));
+            padded.push(&row, budget)?;
+        }
+        Ok(padded)
+    }
+
+    /// Each row once, the first of those alike.
+    pub(super) fn distinct(&mut self) {
+        let width = self.vars.len();
+        if width == 0 {
+            self.len = self.len.min(1);
+            return;
+        }
+        let all: Vec<usize> = (0..width).collect();
+        let mut index = Index::default();
+        let mut kept: usize = 0;
+        for number in 0..self.len {
+            let from = number.saturating_mul(width);
+            let hash = index.hash(self.row(number), &all);
+            let is_known = index
+                .chain(hash)
+                .any(|other| self.row(other) == self.row(number));
+            if is_known {
+                continue;
+            }
+            let to = kept.saturating_mul(width);
+            self.cells.copy_within(from..from.saturating_add(width), to);
+            index.insert(hash, kept);
+            kept = kept.saturating_add(1);
+        }
+        self.cells.truncate(kept.saturating_mul(width));
+        self.len = kept;
+    }
+
+    /// The rows that `keep` says yes to.
+    ///
+    /// # Errors
+    /// Those of `keep`.
+    pub(super) fn retain(
+        &mut self,
+        mut keep: impl FnMut(&[Cell]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let width = self.vars.len();
+        let mut kept: usize = 0;
+        for number in 0..self.len {
+            if keep(self.row(number))? {
+                let from = number.saturating_mul(width);
+                let to = kept.saturating_mul(width);
+                self.cells.copy_within(from..from.saturating_add(width), to);
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.cells.truncate(kept.saturating_mul(width));
+        self.len = kept;
+        Ok(())
+    }
+
+    /// The rows, each with one more cell.
+    ///
+    /// # Errors
+    /// Those of `cell`, and as [`Relation::push`].
+    pub(super) fn with(
+        &self,
+        var: Var,
+        budget: &Budget,
+        mut cell: impl FnMut(&[Cell]) -> Result<Cell, Error>,
+    ) -> Result<Self, Error> {
+        let mut vars = self.vars.clone();
+        vars.push(var);
+        let mut longer = Self::of(vars, &self.held.memory());
+        let mut row = Vec::new();
+        for short in self.rows() {
+            row.clear();
+            row.extend_from_slice(short);
+            row.push(cell(short)?);
+            longer.push(&row, budget)?;
+        }
+        Ok(longer)
+    }
+
+    /// The rows of both that match in the variables they share; every pair, where they share none.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn join(
+        &self,
+        other: &Self,
+        nulls: Nulls<'_>,
+        budget: &Budget,
+    ) -> Result<Self, Error> {
+        self.pair(other, nulls, false, budget)
+    }
+
+    /// The same, and the rows without a match once, with nulls.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn left_join(
+        &self,
+        other: &Self,
+        nulls: Nulls<'_>,
+        budget: &Budget,
+    ) -> Result<Self, Error> {
+        self.pair(other, nulls, true, budget)
+    }
+
+    fn pair(
+        &self,
+        other: &Self,
+        nulls: Nulls<'_>,
+        keeps_all: bool,
+        budget: &Budget,
+    ) -> Result<Self, Error> {
+        let shared = self.shared(other, nulls);
         let added: Vec<usize> = (0..)
             .zip(&other.vars)
-            .filter(|(_, var)| self.place(**var).is_none())
+            .filter(|(_, var)| !self.has(**var))
             .map(|(place, _)| place)
             .collect();
-        let mut by_key: HashMap<Vec<Cell>, Vec<&Vec<Cell>>> = HashMap::new();
-        for row in &other.rows {
-            let key = shared.iter().filter_map(|(_, at)| row.get(*at).copied());
-            by_key.entry(key.collect()).or_default().push(row);
-        }
         let mut vars = self.vars.clone();
         vars.extend(added.iter().filter_map(|at| other.vars.get(*at)));
-        let mut joined = Self::of(vars);
-        for row in &self.rows {
-            let key: Vec<Cell> = shared
-                .iter()
-                .filter_map(|(at, _)| row.get(*at).copied())
-                .collect();
-            for more in by_key.get(&key).into_iter().flatten() {
-                let mut whole = row.clone();
+        let mut joined = Self::of(vars, &self.held.memory());
+        let index = other.index(&shared, &mut joined.held)?;
+        let mut whole = Vec::new();
+        for row in self.rows() {
+            whole.clear();
+            whole.extend_from_slice(row);
+            let mut is_alone = true;
+            for number in index.matches(row, other, &shared) {
+                is_alone = false;
+                let more = other.row(number);
+                whole.truncate(row.len());
                 whole.extend(added.iter().filter_map(|at| more.get(*at)));
-                joined.push(whole, budget)?;
+                joined.push(&whole, budget)?;
+            }
+            if is_alone && keeps_all {
+                whole.resize(row.len().saturating_add(added.len()), Cell::NULL);
+                joined.push(&whole, budget)?;
             }
         }
         Ok(joined)
+    }
+
+    /// The rows that have a match, or those that have none.
+    ///
+    /// # Errors
+    /// As the budget is spent.
+    pub(super) fn semi_join(
+        &mut self,
+        other: &Self,
+        is_wanted: bool,
+        nulls: Nulls<'_>,
+        budget: &Budget,
+    ) -> Result<(), Error> {
+        let shared = self.shared(other, nulls);
+        let mut held = self.held.memory().hold_nothing();
+        let index = other.index(&shared, &mut held)?;
+        self.retain(|row| {
+            budget.spend(1)?;
+            let mut matches = index.matches(row, other, &shared);
+            Ok(matches.next().is_some() == is_wanted)
+        })
+    }
+
+    fn shared(&self, other: &Self, nulls: Nulls<'_>) -> Shared {
+        let mut shared = Shared::default();
+        for (here, var) in (0..).zip(&self.vars) {
+            let Some(there) = other.place(*var) else {
+                continue;
+            };
+            shared.ours.push(here);
+            shared.theirs.push(there);
+            if !matches!(nulls, Nulls::AreAlikeIn(vars) if vars.contains(var)) {
+                shared.strict.push(there);
+            }
+        }
+        shared
+    }
+
+    fn index(&self, shared: &Shared, held: &mut Held) -> Result<Index, Error> {
+        held.add(self.len.saturating_mul(INDEX_BYTES_OF_A_ROW))?;
+        let mut index = Index::default();
+        // Backwards, so that a chain goes forwards.
+        for number in (0..self.len).rev() {
+            let row = self.row(number);
+            if !has_null(row, &shared.strict) {
+                let hash = index.hash(row, &shared.theirs);
+                index.insert(hash, number);
+            }
+        }
+        Ok(index)
+    }
+}
+
+/// The places of what two relations share.
+#[derive(Default)]
+struct Shared {
+    ours: Vec<usize>,
+    theirs: Vec<usize>,
+    /// Those of theirs where a null joins nothing.
+    strict: Vec<usize>,
+}
+
+fn has_null(row: &[Cell], key: &[usize]) -> bool {
+    let mut cells = key.iter().filter_map(|at| row.get(*at));
+    cells.any(|cell| cell.is_null())
+}
+
+/// What an index holds for each row, about.
+const INDEX_BYTES_OF_A_ROW: usize = 48;
+
+/// Rows by the hash of some of their cells; those of one hash in a chain.
+#[derive(Default)]
+struct Index {
+    state: RandomState,
+    first: HashMap<u64, usize, Keyed>,
+    next: HashMap<usize, usize, Keyed>,
+}
+
+/// Hashes what is a hash already, or a number that nobody chose.
+#[derive(Clone, Copy, Default)]
+struct Keyed;
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher(0)
+    }
+}
+
+struct KeyedHasher(u64);
+
+impl std::hash::Hasher for KeyedHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        let word = u64::try_from(word).unwrap_or(u64::MAX);
+        self.0 = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Index {
+    fn hash(&self, row: &[Cell], key: &[usize]) -> u64 {
+        match key {
+            [one] => self.state.hash_one(row.get(*one)),
+            _ => {
+                let cells: Vec<Option<&Cell>> = key.iter().map(|at| row.get(*at)).collect();
+                self.state.hash_one(cells)
+            }
+        }
+    }
+
+    fn insert(&mut self, hash: u64, number: usize) {
+        if let Some(after) = self.first.insert(hash, number) {
+            self.next.insert(number, after);
+        }
+    }
+
+    /// The rows of one hash, the newest insertion first.
+    fn chain(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let first = self.first.get(&hash).copied();
+        std::iter::successors(first, |number| self.next.get(number).copied())
+    }
+
+    fn matches<'r>(
+        &'r self,
+        row: &'r [Cell],
+        other: &'r Relation,
+        shared: &'r Shared,
+    ) -> impl Iterator<Item = usize> + 'r {
+        let hash = self.hash(row, &shared.ours);
+        self.chain(hash).filter(move |number| {
+            let there = other.row(*number);
+            let mut pairs = shared.ours.iter().zip(&shared.theirs);
+            pairs.all(|(here, at)| row.get(*here) == there.get(*at))
+        })
     }
 }

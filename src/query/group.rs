@@ -1,0 +1,433 @@
+//! A group of items: the `where` of a query, an arm of a `union`, what is optional, or must or must not be.
+//!
+//! ```text
+//! group  = [ item, .. ]            expression = "(> ?n 10)", behind a `#` where a value may stand
+//! item   = pattern | [ "(rule ?a \"b\")" ] | [ "?v", value ] | [ "?v", "#(expression)" ]
+//!        | { "optional": group } | { "union": [ group, group, .. ] } | { "not": group } | { "exists": group }
+//!        | { "filter": [ expression, .. ] } | { "bind": { "?v": value or expression } }
+//! ```
+//!
+//! 1. A group denotes a set of rows, whatever the order of its items. Only `["?v", "#(max ?n)"]` counts for its place:
+//!    it folds what is written before it, and so a group is a list of [`Part`]s.
+//! 2. A part is, in this order: what joins (patterns, calls, unions, binds), what is optional, what filters, and what
+//!    must or must not be there.
+//! 3. What a nested group mentions and the part around it binds is one variable, and what nothing around it binds is
+//!    the group's own.
+
+use std::collections::BTreeSet;
+
+use super::call::Call;
+use super::clause::{Clause, Term, Variables, is_variable, quoted, read_term};
+use super::error::Error;
+use super::expression::Expression;
+use super::json::Json;
+use super::pointer::Pointer;
+use super::relation::Var;
+use super::select::invalid;
+use crate::base::limits::{QUERY_ARMS_MAX, QUERY_CLAUSES_MAX, QUERY_GROUPS_DEPTH_MAX};
+
+/// A set of variables.
+pub(super) type Vars = BTreeSet<Var>;
+
+/// A group of items.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) at: Pointer,
+    pub(super) parts: Vec<Part>,
+    pub(super) scope: Scope,
+}
+
+/// The items between two intermediate aggregates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    pub(super) patterns: Vec<Clause>,
+    pub(super) calls: Vec<Call>,
+    pub(super) unions: Vec<Union>,
+    pub(super) binds: Vec<Bind>,
+    pub(super) optionals: Vec<Group>,
+    pub(super) filters: Vec<Filter>,
+    pub(super) tests: Vec<Test>,
+}
+
+/// Groups of which any may hold.
+#[derive(Clone, Debug)]
+pub(super) struct Union {
+    pub(super) at: Pointer,
+    pub(super) arms: Vec<Group>,
+    pub(super) scope: Scope,
+}
+
+/// A variable that is given a value.
+#[derive(Clone, Debug)]
+pub(super) struct Bind {
+    pub(super) at: Pointer,
+    pub(super) var: Var,
+    pub(super) what: What,
+}
+
+/// What a variable is given.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// A boolean, a number, a text or a two-tuple.
+    Value(Json),
+    Expression(Expression),
+}
+
+/// An expression that must be true.
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    pub(super) expression: Expression,
+    /// Whether a null in it is no reason to drop a row.
+    pub(super) is_optional: bool,
+}
+
+/// A group that must have a row, or must have none.
+#[derive(Clone, Debug)]
+pub(super) struct Test {
+    pub(super) is_wanted: bool,
+    pub(super) group: Group,
+}
+
+/// What a group does to variables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    /// All that stand in it.
+    pub(super) mentioned: Vars,
+    /// What it can bind.
+    pub(super) possible: Vars,
+    /// What it binds to a term in every row.
+    pub(super) certain: Vars,
+    /// What it cannot do without, such as the variables of a filter.
+    pub(super) needed: Vars,
+}
+
+impl Scope {
+    /// What it takes from around it, if it is there: all that it mentions and cannot bind.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Var> {
+        self.mentioned.difference(&self.possible).copied()
+    }
+}
+
+/// Reads groups: how deep it is in them, and how many items it has read.
+pub(super) struct GroupReader<'v> {
+    pub(super) variables: &'v mut Variables,
+    items: usize,
+    depth: usize,
+}
+
+impl<'v> GroupReader<'v> {
+    /// Nothing read yet.
+    pub(super) fn new(variables: &'v mut Variables) -> Self {
+        Self {
+            variables,
+            items: 0,
+            depth: 0,
+        }
+    }
+
+    /// Reads a group.
+    ///
+    /// # Errors
+    /// `InvalidQuery` with the place of what is wrong; `Limit` past [`QUERY_CLAUSES_MAX`] items in all, arms and
+    /// depth.
+    pub(super) fn group(&mut self, list: &[Json], at: &Pointer) -> Result<Group, Error> {
+        if list.is_empty() {
+            return Err(invalid(at, "a `where` has a clause"));
+        }
+        if self.depth >= QUERY_GROUPS_DEPTH_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the depth of groups of clauses",
+                max: QUERY_GROUPS_DEPTH_MAX,
+            });
+        }
+        self.items = self.items.saturating_add(list.len());
+        if self.items > QUERY_CLAUSES_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the clauses of a query",
+                max: QUERY_CLAUSES_MAX,
+            });
+        }
+        self.depth = self.depth.saturating_add(1);
+        let mut part = Part::default();
+        for (index, json) in list.iter().enumerate() {
+            self.item(json, &at.index(index), &mut part)?;
+        }
+        self.depth = self.depth.saturating_sub(1);
+        let scope = part.scope(self.variables)?;
+        Ok(Group {
+            at: at.clone(),
+            parts: vec![part],
+            scope,
+        })
+    }
+
+    fn item(&mut self, json: &Json, at: &Pointer, part: &mut Part) -> Result<(), Error> {
+        let members = match json {
+            Json::Array(places) => return self.clause(places, at, part),
+            Json::Object(members) => members,
+            _ => return Err(invalid(at, "a clause is an array or an object")),
+        };
+        let [(key, value)] = members.as_slice() else {
+            return Err(invalid(at, "such a clause has one key"));
+        };
+        let at = at.key(key);
+        match (key.as_str(), value) {
+            ("optional", Json::Array(list)) => part.optionals.push(self.group(list, &at)?),
+            ("union", Json::Array(arms)) => part.unions.push(self.union(arms, &at)?),
+            ("not" | "exists", Json::Array(list)) => part.tests.push(Test {
+                is_wanted: key == "exists",
+                group: self.group(list, &at)?,
+            }),
+            ("bind", Json::Object(members)) => {
+                for (name, value) in members {
+                    self.bind(name, value, &at.key(name), part)?;
+                }
+            }
+            ("optional" | "union" | "not" | "exists", _) => {
+                return Err(invalid(&at, &format!("`{key}` has an array")));
+            }
+            ("bind", _) => return Err(invalid(&at, "`bind` has an object")),
+            ("filter", Json::Array(list)) => {
+                for (index, json) in list.iter().enumerate() {
+                    let filter = self.filter(json, &at.index(index))?;
+                    part.filters.push(filter);
+                }
+            }
+            ("filter", _) => return Err(invalid(&at, "`filter` has an array")),
+            _ => return Err(invalid(&at, &format!("there is no clause `{key}`"))),
+        }
+        Ok(())
+    }
+
+    fn clause(&mut self, places: &[Json], at: &Pointer, part: &mut Part) -> Result<(), Error> {
+        match places {
+            [Json::String(call)] if call.starts_with('(') => {
+                part.calls
+                    .push(Call::read(call, &at.index(0), self.variables)?);
+                Ok(())
+            }
+            [Json::String(name), value] if is_variable(name) => {
+                self.bind(name, value, &at.index(1), part)
+            }
+            _ => {
+                part.patterns
+                    .push(Clause::read(places, at, self.variables)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn bind(
+        &mut self,
+        name: &str,
+        value: &Json,
+        at: &Pointer,
+        part: &mut Part,
+    ) -> Result<(), Error> {
+        if !is_variable(name) {
+            let why = format!("`{name}` is no variable; one begins with `?`");
+            return Err(invalid(at, &why));
+        }
+        if self.variables.value(name).is_some() {
+            let why = format!("`{name}` has its value from `vars`");
+            return Err(invalid(at, &why));
+        }
+        let var = self.variables.named(name);
+        let bind = |what: What| Bind {
+            at: at.clone(),
+            var,
+            what,
+        };
+        if let Some(text) = value.as_str().and_then(|it| it.strip_prefix('#'))
+            && text.starts_with('(')
+        {
+            let expression = Expression::read(text, at, self.variables)?;
+            part.binds.push(bind(What::Expression(expression)));
+            return Ok(());
+        }
+        let value = match (quoted(value), read_term(value, self.variables)) {
+            (Some(inner), _) => Json::string(inner),
+            (None, Term::Literal(value)) if !matches!(value, Json::Object(_)) => value,
+            _ => {
+                let why = "a variable is given a boolean, a number, a text or a two-tuple";
+                return Err(invalid(at, why));
+            }
+        };
+        part.binds.push(bind(What::Value(value)));
+        Ok(())
+    }
+
+    /// `"(..)"`, `["optional", "(..)"]` or `{"code": "(..)", "optional": true}`.
+    fn filter(&mut self, json: &Json, at: &Pointer) -> Result<Filter, Error> {
+        let (text, at, is_optional) = match json {
+            Json::String(text) => (text.as_str(), at.clone(), false),
+            Json::Array(list) => match list.as_slice() {
+                [Json::String(word), Json::String(text)] if word == "optional" => {
+                    (text.as_str(), at.index(1), true)
+                }
+                _ => return Err(invalid(at, "such a filter is `[\"optional\", \"(..)\"]`")),
+            },
+            Json::Object(members) => {
+                let is_optional = match json.member("optional") {
+                    None | Some(Json::Bool(false)) => false,
+                    Some(Json::Bool(true)) => true,
+                    Some(_) => return Err(invalid(&at.key("optional"), "expected true or false")),
+                };
+                for (key, _) in members {
+                    if !matches!(key.as_str(), "code" | "optional" | "language") {
+                        return Err(invalid(&at.key(key), &format!("a filter has no `{key}`")));
+                    }
+                }
+                match json.member("code").and_then(Json::as_str) {
+                    Some(text) => (text, at.key("code"), is_optional),
+                    None => return Err(invalid(at, "a filter has its text in `code`")),
+                }
+            }
+            _ => return Err(invalid(at, "a filter is a text such as `(> ?n 10)`")),
+        };
+        Ok(Filter {
+            expression: Expression::read(text, &at, self.variables)?,
+            is_optional,
+        })
+    }
+
+    fn union(&mut self, arms: &[Json], at: &Pointer) -> Result<Union, Error> {
+        if arms.len() < 2 {
+            return Err(invalid(at, "a `union` has two groups or more"));
+        }
+        if arms.len() > QUERY_ARMS_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the groups of a `union`",
+                max: QUERY_ARMS_MAX,
+            });
+        }
+        let mut groups = Vec::new();
+        for (index, arm) in arms.iter().enumerate() {
+            let at = at.index(index);
+            let Json::Array(list) = arm else {
+                return Err(invalid(&at, "a group is an array of clauses"));
+            };
+            groups.push(self.group(list, &at)?);
+        }
+        Ok(Union {
+            at: at.clone(),
+            scope: Scope::of_any(&groups),
+            arms: groups,
+        })
+    }
+}
+
+impl Scope {
+    /// That of groups of which any may hold.
+    fn of_any(groups: &[Group]) -> Self {
+        let mut scope = Self::default();
+        for (index, group) in groups.iter().enumerate() {
+            let of = &group.scope;
+            scope.mentioned.extend(&of.mentioned);
+            scope.possible.extend(&of.possible);
+            scope.needed.extend(&of.needed);
+            if index == 0 {
+                scope.certain.clone_from(&of.certain);
+            } else {
+                scope.certain.retain(|var| of.certain.contains(var));
+            }
+        }
+        scope
+    }
+}
+
+impl Part {
+    /// What the items that join can bind.
+    pub(super) fn joinable(&self) -> Vars {
+        self.joined().0
+    }
+
+    /// What the items that join can bind, and what they bind for certain.
+    fn joined(&self) -> (Vars, Vars) {
+        let mut certain = Vars::new();
+        for clause in &self.patterns {
+            certain.extend(clause.vars());
+        }
+        for call in &self.calls {
+            certain.extend(call.arguments.iter().filter_map(Term::var));
+        }
+        // An expression may fault, and so bind nothing.
+        let (fixed, computed): (Vec<&Bind>, Vec<&Bind>) = {
+            let is_fixed = |bind: &&Bind| matches!(bind.what, What::Value(_));
+            self.binds.iter().partition(is_fixed)
+        };
+        certain.extend(fixed.iter().map(|bind| bind.var));
+        let mut possible = certain.clone();
+        possible.extend(computed.iter().map(|bind| bind.var));
+        for union in &self.unions {
+            certain.extend(&union.scope.certain);
+            possible.extend(&union.scope.possible);
+        }
+        (possible, certain)
+    }
+
+    fn scope(&self, variables: &Variables) -> Result<Scope, Error> {
+        let (joined, certain) = self.joined();
+        let mut scope = Scope {
+            mentioned: joined.clone(),
+            possible: joined.clone(),
+            certain,
+            needed: Vars::new(),
+        };
+        let mut needed = Vars::new();
+        for union in &self.unions {
+            scope.mentioned.extend(&union.scope.mentioned);
+            needed.extend(&union.scope.needed);
+        }
+        for (index, optional) in self.optionals.iter().enumerate() {
+            let own = optional.scope.possible.difference(&joined);
+            let own: Vars = own.copied().collect();
+            let others = self.optionals.iter().enumerate();
+            let others = others.filter(|(other, _)| *other != index);
+            for (_, other) in others {
+                let twice = other.scope.mentioned.intersection(&own).next();
+                if let Some(var) = twice {
+                    let name = variables.name(*var);
+                    let why =
+                        format!("`{name}` stands in two optionals and is bound by nothing else");
+                    return Err(invalid(&optional.at, &why));
+                }
+            }
+            for union in &self.unions {
+                if let Some(var) = union.scope.mentioned.intersection(&own).next() {
+                    let name = variables.name(*var);
+                    let why = format!("`{name}` stands in an optional and, unbound, in a `union`");
+                    return Err(invalid(&optional.at, &why));
+                }
+            }
+            needed.extend(&optional.scope.needed);
+            scope.mentioned.extend(&optional.scope.mentioned);
+            scope.possible.extend(&optional.scope.possible);
+        }
+        // What unions and optionals need is bound by what joins, or around this group.
+        scope.needed.extend(needed.difference(&joined));
+        let binds = self.binds.iter().filter_map(|bind| match &bind.what {
+            What::Expression(expression) => Some(expression),
+            What::Value(_) => None,
+        });
+        let filters = self.filters.iter().map(|filter| &filter.expression);
+        for expression in binds.chain(filters) {
+            scope.mentioned.extend(&expression.vars);
+            let vars = expression.vars.iter();
+            let needed: Vec<Var> = vars
+                .filter(|var| !scope.possible.contains(var))
+                .copied()
+                .collect();
+            scope.needed.extend(needed);
+        }
+        for test in &self.tests {
+            scope.mentioned.extend(&test.group.scope.mentioned);
+            let needed = test.group.scope.needed.difference(&scope.possible);
+            scope.needed.extend(needed.copied().collect::<Vec<_>>());
+        }
+        Ok(scope)
+    }
+}
