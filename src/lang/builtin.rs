@@ -14,6 +14,7 @@ pub(super) enum Builtin {
     Not,
     Boolean,
     IfElse,
+    Coalesce,
     Join(Operator),
     Step(Operator),
     Extreme(Comparison),
@@ -33,6 +34,8 @@ pub(super) enum Builtin {
     UpperCase,
     LowerCase,
     ReFind,
+    StartsWith,
+    EndsWith,
     Nth,
     ValidEmail,
     CompareAndSet,
@@ -110,6 +113,7 @@ pub(super) const BUILTINS: &[Entry] = &[
     entry("not", Builtin::Not, 1, 1),
     entry("boolean", Builtin::Boolean, 1, 1),
     entry("if-else", Builtin::IfElse, 3, 3),
+    entry("coalesce", Builtin::Coalesce, 1, MANY),
     entry("+", Builtin::Join(Operator::Add), 1, MANY),
     entry("-", Builtin::Join(Operator::Subtract), 1, MANY),
     entry("*", Builtin::Join(Operator::Multiply), 1, MANY),
@@ -138,6 +142,8 @@ pub(super) const BUILTINS: &[Entry] = &[
     entry("upper-case", Builtin::UpperCase, 1, 1),
     entry("lower-case", Builtin::LowerCase, 1, 1),
     entry("re-find", Builtin::ReFind, 2, 2),
+    entry("strStarts", Builtin::StartsWith, 2, 2),
+    entry("strEnds", Builtin::EndsWith, 2, 2),
     entry("nth", Builtin::Nth, 2, 2),
     entry("valid-email?", Builtin::ValidEmail, 1, 1),
     entry("cas", Builtin::CompareAndSet, 2, 2),
@@ -160,6 +166,64 @@ pub(super) const BUILTINS: &[Entry] = &[
     entry("?now", Builtin::Context(Asked::Now), 0, 0),
     entry("?context", Builtin::Context(Asked::Request), 0, 0),
 ];
+
+impl Builtin {
+    /// Whether its value follows from its arguments and the time alone, so that it may stand where there is neither
+    /// a bearer nor a flake, and no facts are read.
+    pub(super) const fn is_pure(self) -> bool {
+        match self {
+            Self::Compare(_)
+            | Self::And
+            | Self::Or
+            | Self::Not
+            | Self::Boolean
+            | Self::IfElse
+            | Self::Coalesce
+            | Self::Join(_)
+            | Self::Step(_)
+            | Self::Extreme(_)
+            | Self::Ceil
+            | Self::Floor
+            | Self::Contains
+            | Self::Count
+            | Self::Str
+            | Self::Subs
+            | Self::IsNil
+            | Self::IsEmpty
+            | Self::HashSet
+            | Self::UpperCase
+            | Self::LowerCase
+            | Self::ReFind
+            | Self::StartsWith
+            | Self::EndsWith
+            | Self::Nth
+            | Self::ValidEmail
+            | Self::Context(Asked::Now) => true,
+            Self::Get
+            | Self::GetAll
+            | Self::GetIn
+            | Self::Related
+            | Self::CompareAndSet
+            | Self::Random
+            | Self::Uuid
+            | Self::MaxValue
+            | Self::Context(
+                Asked::Subject
+                | Asked::PredicateId
+                | Asked::PredicateName
+                | Asked::Object
+                | Asked::Previous
+                | Asked::Auth
+                | Asked::User
+                | Asked::Op
+                | Asked::Request
+                | Asked::Flakes
+                | Asked::Asserted
+                | Asked::Retracted,
+            ) => false,
+        }
+    }
+}
 
 /// The built-in of this name.
 pub(super) fn lookup(name: &str) -> Option<&'static Entry> {

@@ -22,7 +22,7 @@ use crate::base::limits::{
     RULE_ARITY_MAX, RULE_DEPTH_MAX, RULE_EXPANDED_NODES_MAX, RULE_PATH_STEPS_MAX,
 };
 use crate::model::system::predicate::TAG_ID;
-use crate::model::{Names, PredicateId, PredicateName, SubjectId, ValueType};
+use crate::model::{Names, PredicateId, PredicateName, StoredFunction, SubjectId, ValueType};
 
 /// How many nodes a pattern counts for, beside its own: to compile one takes as long as to compile many nodes.
 const PATTERN_NODES: usize = 32;
@@ -42,6 +42,17 @@ pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Resul
     Ok(compile_noting(text, params, names)?.0)
 }
 
+/// Compiles an expression whose value follows from its parameters and the time alone.
+pub(super) fn compile_pure(
+    expression: &Expr,
+    text: &str,
+    params: &[String],
+) -> Result<Compiled, Error> {
+    check_params(text, params)?;
+    let compiler = Compiler::new(&Nameless, Needs::Arguments);
+    Ok(compiler.compile(expression, text, params)?.0)
+}
+
 /// What a text says of names.
 pub(super) fn mentions(
     text: &str,
@@ -58,33 +69,34 @@ fn compile_noting(
 ) -> Result<(Compiled, Mentions), Error> {
     check_params(text, params)?;
     let expression = parse(text)?;
-    let mut compiler = Compiler {
-        names,
-        parsed: BTreeMap::new(),
-        nodes: 0,
-        depth: 0,
-        reach: Reach::Bearer,
-        reads: BTreeSet::new(),
-        calls: BTreeSet::new(),
-        mentions: Mentions::default(),
-        beside: Beside::Values,
-    };
-    let scope = Scope {
-        name: None,
-        text,
-        params,
-        given: None,
-    };
-    let node = compiler.node(&expression, &scope)?;
-    let compiled = Compiled {
-        node,
-        param_count: params.len(),
-        node_count: compiler.nodes,
-        reach: compiler.reach,
-        reads: compiler.reads,
-        calls: compiler.calls,
-    };
-    Ok((compiled, compiler.mentions))
+    Compiler::new(names, Needs::Anything).compile(&expression, text, params)
+}
+
+/// What an expression may need to have a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// A bearer, a flake, facts: what a rule has.
+    Anything,
+    /// Its arguments and the time alone.
+    Arguments,
+}
+
+/// No names at all: where nothing is read and no stored function is called.
+#[derive(Clone, Copy, Debug)]
+struct Nameless;
+
+impl Names for Nameless {
+    fn predicate(&self, _: &str) -> Option<PredicateName> {
+        None
+    }
+
+    fn predicate_name(&self, _: PredicateId) -> Option<&str> {
+        None
+    }
+
+    fn function(&self, _: &str) -> Option<StoredFunction> {
+        None
+    }
 }
 
 fn check_params(text: &str, params: &[String]) -> Result<(), Error> {
@@ -118,6 +130,7 @@ struct Stored {
 
 struct Compiler<'n> {
     names: &'n dyn Names,
+    needs: Needs,
     parsed: BTreeMap<String, Arc<Stored>>,
     nodes: usize,
     depth: usize,
@@ -129,7 +142,46 @@ struct Compiler<'n> {
     beside: Beside,
 }
 
-impl Compiler<'_> {
+impl<'n> Compiler<'n> {
+    fn new(names: &'n dyn Names, needs: Needs) -> Self {
+        Self {
+            names,
+            needs,
+            parsed: BTreeMap::new(),
+            nodes: 0,
+            depth: 0,
+            reach: Reach::Bearer,
+            reads: BTreeSet::new(),
+            calls: BTreeSet::new(),
+            mentions: Mentions::default(),
+            beside: Beside::Values,
+        }
+    }
+
+    fn compile(
+        mut self,
+        expression: &Expr,
+        text: &str,
+        params: &[String],
+    ) -> Result<(Compiled, Mentions), Error> {
+        let scope = Scope {
+            name: None,
+            text,
+            params,
+            given: None,
+        };
+        let node = self.node(expression, &scope)?;
+        let compiled = Compiled {
+            node,
+            param_count: params.len(),
+            node_count: self.nodes,
+            reach: self.reach,
+            reads: self.reads,
+            calls: self.calls,
+        };
+        Ok((compiled, self.mentions))
+    }
+
     fn count(&mut self, at: &Expr, scope: &Scope<'_>) -> Result<(), Error> {
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > RULE_EXPANDED_NODES_MAX {
@@ -303,6 +355,10 @@ impl Compiler<'_> {
         scope: &Scope<'_>,
         beside: Beside,
     ) -> Result<Node, Error> {
+        if self.needs == Needs::Arguments && !entry.builtin.is_pure() {
+            let name = entry.name.to_owned();
+            return Err(scope.error(at, Problem::Unavailable { name }));
+        }
         let takes = entry.arguments_min..=entry.arguments_max;
         if !takes.contains(&arguments.len()) {
             return Err(scope.error(at, arity(entry.name, takes_text(entry), arguments)));
@@ -342,16 +398,8 @@ impl Compiler<'_> {
                 self.node(then, scope)?,
                 self.node(other, scope)?,
             )))),
-            (Builtin::MaxValue, [name]) => {
-                let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
-                let predicate = self.predicate(&name, at, within)?;
-                let of = predicate.value_type;
-                if !of.is_posted() || matches!(of, ValueType::Ref | ValueType::Tag) {
-                    return Err(within.expected(at, "a predicate whose values have an order"));
-                }
-                let read = self.read(predicate);
-                Ok(Node::MaxValue(read))
-            }
+            (Builtin::Coalesce, items) => self.nodes(items, scope).map(Node::Coalesce),
+            (Builtin::MaxValue, [name]) => self.max_value(name, scope),
             (Builtin::Contains, [set, of]) => {
                 let beside = looked_for(set, of, scope);
                 Ok(Node::Call {
@@ -382,6 +430,16 @@ impl Compiler<'_> {
                 })
             }
         }
+    }
+
+    fn max_value(&mut self, name: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
+        let (name, at, within) = self.literal(name, scope, "a predicate's name")?;
+        let predicate = self.predicate(&name, at, within)?;
+        let of = predicate.value_type;
+        if !of.is_posted() || matches!(of, ValueType::Ref | ValueType::Tag) {
+            return Err(within.expected(at, "a predicate whose values have an order"));
+        }
+        Ok(Node::MaxValue(self.read(predicate)))
     }
 
     fn context(&mut self, asked: Asked, beside: Beside) -> Node {

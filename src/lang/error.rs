@@ -149,6 +149,12 @@ pub enum Problem {
         /// The names, joined by arrows.
         cycle: String,
     },
+    /// It needs a bearer, a flake or facts, and there are none where this stands.
+    #[error("`{name}` is not available here")]
+    Unavailable {
+        /// The function.
+        name: String,
+    },
     /// The pattern is no regular expression, or too large a one.
     #[error("the pattern cannot be used: {why}")]
     Pattern {

@@ -185,6 +185,15 @@ impl<'a> Evaluation<'a> {
                     other
                 })
             }
+            Node::Coalesce(items) => {
+                for item in items {
+                    let value = self.value(item)?;
+                    if !value.is_nil() {
+                        return Ok(value);
+                    }
+                }
+                Ok(Val::Nil)
+            }
             Node::ReFind { pattern, text } => {
                 let value = self.value(text)?;
                 let text = as_text("re-find", &value)?;
@@ -474,6 +483,14 @@ impl<'a> Evaluation<'a> {
                 let seed = self.context.seed;
                 let seed = seed.ok_or(Fault::NoContext { name: function })?;
                 Ok(Val::string(&seed.uuid().hyphenated().to_string()))
+            }
+            (Builtin::StartsWith | Builtin::EndsWith, [text, part]) => {
+                let (text, part) = (as_text(function, text)?, as_text(function, part)?);
+                self.spend_bytes(part.len(), TEXT_BYTES_A_STEP)?;
+                Ok(Val::Bool(match builtin {
+                    Builtin::StartsWith => text.starts_with(part),
+                    _ => text.ends_with(part),
+                }))
             }
             (_, items) => self.text(builtin, function, items),
         }

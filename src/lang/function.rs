@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::builtin::is_taken;
-use super::compile::{Compiled, compile};
+use super::compile::{Compiled, compile, compile_pure};
 use super::context::Context;
 use super::error::{Error, Fault, Stop};
 use super::evaluate::Evaluation;
+use super::expression::Expr;
 use super::node::Reach;
 use super::parse::is_name;
 use super::value::Val;
 use crate::base::Budget;
-use crate::model::{self, Facts, Names, PredicateId, SubjectId};
+use crate::model::{self, Empty, Facts, Names, PredicateId, SubjectId, T};
 
 /// A compiled function.
 ///
@@ -46,11 +47,30 @@ impl Function {
     /// # Errors
     /// Where the text is no function: line, column and what was expected.
     pub fn compile(text: &str, params: &[String], names: &dyn Names) -> Result<Self, Error> {
-        let compiled = compile(text, params, names)?;
-        Ok(Self {
+        Ok(Self::of(compile(text, params, names)?))
+    }
+
+    /// Compiles an expression whose value follows from its parameters and the time alone: it has no bearer, no flake
+    /// and no facts, names no predicate and calls no stored function. [`Function::value_of`] evaluates it.
+    ///
+    /// `text` is what the expression was parsed from, and serves to tell where something is wrong. Every bare symbol
+    /// of the expression is one of `params`; one that begins with `?` may be.
+    ///
+    /// # Errors
+    /// As [`Function::compile`] has them, and `Unavailable` for a built-in that needs more than its arguments.
+    pub fn compile_expression(
+        expression: &Expr,
+        text: &str,
+        params: &[String],
+    ) -> Result<Self, Error> {
+        Ok(Self::of(compile_pure(expression, text, params)?))
+    }
+
+    fn of(compiled: Compiled) -> Self {
+        Self {
             constant: compiled.node.constant(),
             compiled: Arc::new(compiled),
-        })
+        }
     }
 
     /// Judges as a rule does.
@@ -88,6 +108,16 @@ impl Function {
             return Err(Fault::Arguments { takes, given }.into());
         }
         Evaluation::new(context, facts, budget, arguments).value(&self.compiled.node)
+    }
+
+    /// Evaluates what [`Function::compile_expression`] made, with an argument for each parameter.
+    ///
+    /// # Errors
+    /// As [`Function::evaluate`].
+    pub fn value_of(&self, arguments: &[Val], now_ms: i64, budget: &Budget) -> Result<Val, Stop> {
+        // There is no bearer, and nothing that is pure asks for one.
+        let nobody = Context::of(SubjectId::of_block(T(0)), None, now_ms);
+        self.evaluate(arguments, &nobody, &Empty, budget)
     }
 
     /// The truth it has whatever the facts are, if that shows in its text.

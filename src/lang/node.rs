@@ -132,6 +132,8 @@ pub(super) enum Node {
     Boolean(Box<Node>),
     /// Test, then, else.
     IfElse(Box<(Node, Node, Node)>),
+    /// The first that is there.
+    Coalesce(Vec<Node>),
     ReFind {
         pattern: regex::Regex,
         text: Box<Node>,

@@ -67,6 +67,29 @@ pub trait Facts {
         })
     }
 
+    /// Visits the facts of one subject under some predicates, which ascend; by predicate, then by value.
+    ///
+    /// Who needs a few predicates of a row asks so: the others are neither read nor judged nor paid.
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let Some(last) = predicates.last() else {
+            return Ok(());
+        };
+        self.subject(s, &mut |fact| {
+            if fact.p > *last {
+                ControlFlow::Break(())
+            } else if predicates.contains(&fact.p) {
+                visit(fact)
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
     /// Visits the subjects that have `o` under `p`, ascending.
     ///
     /// `o` is a ref or a value of a kind that [is posted](ValueRef::is_posted); for any other kind none is visited.
@@ -97,6 +120,42 @@ pub trait Facts {
         after: Option<SubjectId>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error>;
+
+    /// Visits the facts of a collection under some predicates, which ascend: as [`Facts::collection`] and
+    /// [`Facts::among`] do.
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        self.collection(c, direction, after, &mut |fact| {
+            if predicates.contains(&fact.p) {
+                visit(fact)
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
+    /// Visits the subjects of a collection that have any fact.
+    fn members(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut last = None;
+        self.collection(c, direction, None, &mut |fact| {
+            if last.replace(fact.s) == Some(fact.s) {
+                ControlFlow::Continue(())
+            } else {
+                visit(fact.s)
+            }
+        })
+    }
 
     /// The number that the next new subject of `c` may have: one more than any that was ever used, or 0.
     fn next_number(&self, c: CollectionId) -> Result<u64, Error>;
@@ -145,6 +204,15 @@ impl<F: Facts + ?Sized> Facts for &F {
         (**self).values(s, p, visit)
     }
 
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        (**self).among(s, predicates, visit)
+    }
+
     fn subjects(
         &self,
         p: PredicateId,
@@ -174,6 +242,26 @@ impl<F: Facts + ?Sized> Facts for &F {
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         (**self).collection(c, direction, after, visit)
+    }
+
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        (**self).collection_among(c, direction, after, predicates, visit)
+    }
+
+    fn members(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        (**self).members(c, direction, visit)
     }
 
     fn next_number(&self, c: CollectionId) -> Result<u64, Error> {

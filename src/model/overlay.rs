@@ -151,14 +151,90 @@ impl<B: Facts> Overlay<B> {
         Ok(flow)
     }
 
-    /// Tells a row of the base and the changes to it as one.
+    /// Tells a row of the base and the changes to it as one; of some predicates, if they are named.
     fn merge_row(
         &self,
         s: SubjectId,
         row: &Row,
+        only: Option<&[PredicateId]>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        Self::merge(s, row.iter(), |each| self.base.subject(s, each), visit)
+        let Some(predicates) = only else {
+            return Self::merge(s, row.iter(), |each| self.base.subject(s, each), visit);
+        };
+        let changes = row.iter().filter(|((p, _), _)| predicates.contains(p));
+        Self::merge(
+            s,
+            changes,
+            |each| self.base.among(s, predicates, each),
+            visit,
+        )
+    }
+
+    /// Tells the subjects of a collection, of the base and of what changed, as one; `base` walks the base.
+    fn merge_collection(
+        &self,
+        walk: (CollectionId, Direction, Option<SubjectId>),
+        only: Option<&[PredicateId]>,
+        base: impl FnOnce(&mut Visit<'_>) -> Result<(), Error>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let (c, direction, after) = walk;
+        let Some((first, last)) = SubjectId::range(c) else {
+            return base(visit);
+        };
+        let is_behind = |s: &SubjectId| match (after, direction) {
+            (None, _) => true,
+            (Some(after), Direction::Ascending) => *s > after,
+            (Some(after), Direction::Descending) => *s < after,
+        };
+        let mut changed: Vec<SubjectId> = self
+            .rows
+            .range(first..=last)
+            .map(|(s, _)| *s)
+            .filter(is_behind)
+            .collect();
+        if direction == Direction::Descending {
+            changed.reverse();
+        }
+        let comes_first = |a: SubjectId, b: SubjectId| match direction {
+            Direction::Ascending => a < b,
+            Direction::Descending => a > b,
+        };
+        let mut changed = changed.into_iter().peekable();
+        let mut flow = ControlFlow::Continue(());
+        let mut failed = None;
+        let mut changed_row = |s: SubjectId, visit: &mut Visit<'_>| {
+            let Some(row) = self.rows.get(&s) else {
+                return ControlFlow::Continue(());
+            };
+            match self.merge_row(s, row, only, visit) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        base(&mut |fact| {
+            while let Some(s) = changed.next_if(|s| comes_first(*s, fact.s) || *s == fact.s) {
+                flow = changed_row(s, visit);
+                if flow.is_break() {
+                    return flow;
+                }
+            }
+            if !self.rows.contains_key(&fact.s) {
+                flow = visit(fact);
+            }
+            flow
+        })?;
+        for s in changed {
+            if flow.is_break() {
+                break;
+            }
+            flow = changed_row(s, visit);
+        }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -170,7 +246,7 @@ impl<B: Facts> Facts for Overlay<B> {
     fn subject(&self, s: SubjectId, visit: &mut Visit<'_>) -> Result<(), Error> {
         match self.rows.get(&s) {
             None => self.base.subject(s, visit),
-            Some(row) => self.merge_row(s, row, visit).map(|_| ()),
+            Some(row) => self.merge_row(s, row, None, visit).map(|_| ()),
         }
     }
 
@@ -184,6 +260,18 @@ impl<B: Facts> Facts for Overlay<B> {
                     .take_while(|((q, _), _)| *q == p);
                 Self::merge(s, of, |each| self.base.values(s, p, each), visit).map(|_| ())
             }
+        }
+    }
+
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        match self.rows.get(&s) {
+            None => self.base.among(s, predicates, visit),
+            Some(row) => self.merge_row(s, row, Some(predicates), visit).map(|_| ()),
         }
     }
 
@@ -307,61 +395,25 @@ impl<B: Facts> Facts for Overlay<B> {
         after: Option<SubjectId>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
-        let Some((first, last)) = SubjectId::range(c) else {
-            return self.base.collection(c, direction, after, visit);
+        let walk = (c, direction, after);
+        let base = |each: &mut Visit<'_>| self.base.collection(c, direction, after, each);
+        self.merge_collection(walk, None, base, visit)
+    }
+
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let walk = (c, direction, after);
+        let base = |each: &mut Visit<'_>| {
+            self.base
+                .collection_among(c, direction, after, predicates, each)
         };
-        let is_behind = |s: &SubjectId| match (after, direction) {
-            (None, _) => true,
-            (Some(after), Direction::Ascending) => *s > after,
-            (Some(after), Direction::Descending) => *s < after,
-        };
-        let mut changed: Vec<SubjectId> = self
-            .rows
-            .range(first..=last)
-            .map(|(s, _)| *s)
-            .filter(is_behind)
-            .collect();
-        if direction == Direction::Descending {
-            changed.reverse();
-        }
-        let comes_first = |a: SubjectId, b: SubjectId| match direction {
-            Direction::Ascending => a < b,
-            Direction::Descending => a > b,
-        };
-        let mut changed = changed.into_iter().peekable();
-        let mut flow = ControlFlow::Continue(());
-        let mut failed = None;
-        let mut changed_row = |s: SubjectId, visit: &mut Visit<'_>| {
-            let Some(row) = self.rows.get(&s) else {
-                return ControlFlow::Continue(());
-            };
-            match self.merge_row(s, row, visit) {
-                Ok(flow) => flow,
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        };
-        self.base.collection(c, direction, after, &mut |fact| {
-            while let Some(s) = changed.next_if(|s| comes_first(*s, fact.s) || *s == fact.s) {
-                flow = changed_row(s, visit);
-                if flow.is_break() {
-                    return flow;
-                }
-            }
-            if !self.rows.contains_key(&fact.s) {
-                flow = visit(fact);
-            }
-            flow
-        })?;
-        for s in changed {
-            if flow.is_break() {
-                break;
-            }
-            flow = changed_row(s, visit);
-        }
-        failed.map_or(Ok(()), Err)
+        self.merge_collection(walk, Some(predicates), base, visit)
     }
 
     fn next_number(&self, c: CollectionId) -> Result<u64, Error> {

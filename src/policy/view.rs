@@ -345,6 +345,15 @@ impl Facts for View<'_> {
         self.seen(|each| self.facts.values(s, p, each), visit)
     }
 
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        self.seen(|each| self.facts.among(s, predicates, each), visit)
+    }
+
     fn subjects(
         &self,
         p: PredicateId,
@@ -406,6 +415,41 @@ impl Facts for View<'_> {
         self.seen(
             |each| self.facts.collection(c, direction, after, each),
             visit,
+        )
+    }
+
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let facts = self.facts;
+        self.seen(
+            |each| facts.collection_among(c, direction, after, predicates, each),
+            visit,
+        )
+    }
+
+    /// Of each subject, the facts are judged up to the first that is visible.
+    fn members(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut told = None;
+        each(
+            |visit| self.facts.collection(c, direction, None, visit),
+            &mut |fact| {
+                if told == Some(fact.s) || !self.sees(fact)? {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                told = Some(fact.s);
+                Ok(visit(fact.s))
+            },
         )
     }
 

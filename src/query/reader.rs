@@ -11,12 +11,15 @@ use super::json::Json;
 use super::memory::Memory;
 use crate::base::{Budget, Exceeded};
 use crate::model::{
-    Bounds, CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef,
+    Bounds, CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef, Visit,
 };
 use crate::schema::{Predicate, Schema};
 
 /// The facts of one subject: by predicate, then by value.
 pub(super) type Row = Vec<(PredicateId, Value)>;
+
+/// What is called with each subject and its facts; `Break` ends the visit.
+type Rows<'v> = dyn FnMut(SubjectId, Row) -> Result<ControlFlow<()>, Error> + 'v;
 
 /// How many bytes of a text that is told, or kept to be joined, are paid by one step.
 pub(super) const TOLD_BYTES_OF_A_STEP: usize = 16;
@@ -110,22 +113,97 @@ impl Reader<'_> {
         Ok(subjects)
     }
 
+    /// The facts of one subject under some predicates, which ascend; none if none of them is there and seen.
+    ///
+    /// Without predicates: a row of nothing, if anything of the subject is seen.
+    #[allow(dead_code, reason = "the stars of a group ask so")]
+    pub(super) fn row_among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+    ) -> Result<Option<Row>, Error> {
+        if predicates.is_empty() {
+            return Ok(self.exists(s)?.then(Row::new));
+        }
+        let mut row = Row::new();
+        self.paid(|pay| {
+            self.facts.among(s, predicates, &mut |fact| {
+                self.keep(&mut row, fact);
+                pay(())
+            })
+        })?;
+        Ok((!row.is_empty()).then_some(row))
+    }
+
+    /// Whether anything of a subject is seen.
+    #[allow(dead_code, reason = "the stars of a group ask so")]
+    pub(super) fn exists(&self, s: SubjectId) -> Result<bool, Error> {
+        let mut is_seen = false;
+        self.paid(|pay| {
+            self.facts.subject(s, &mut |fact| {
+                is_seen = !self.is_sealed(fact.p);
+                if pay(()).is_break() || is_seen {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        })?;
+        Ok(is_seen)
+    }
+
     /// Visits the subjects of a collection with their facts, the newest first, until told to stop.
-    pub(super) fn scan(
+    pub(super) fn scan(&self, c: CollectionId, visit: &mut Rows<'_>) -> Result<(), Error> {
+        let walk = |each: &mut Visit<'_>| self.facts.collection(c, newest(c), None, each);
+        self.walk(walk, visit)
+    }
+
+    /// Visits the subjects of a collection that have any of some predicates, which ascend, with these facts: the
+    /// newest first, until told to stop.
+    ///
+    /// Without predicates: all subjects of which anything is seen, with a row of nothing.
+    pub(super) fn scan_among(
         &self,
         c: CollectionId,
-        visit: &mut dyn FnMut(SubjectId, Row) -> Result<ControlFlow<()>, Error>,
+        predicates: &[PredicateId],
+        visit: &mut Rows<'_>,
     ) -> Result<(), Error> {
-        // Blocks have negative ids, so the lowest is the newest.
-        let direction = if c == CollectionId::TX {
-            Direction::Ascending
-        } else {
-            Direction::Descending
-        };
+        if !predicates.is_empty() {
+            let walk = |each: &mut Visit<'_>| {
+                self.facts
+                    .collection_among(c, newest(c), None, predicates, each)
+            };
+            return self.walk(walk, visit);
+        }
+        if self.has_sealed(c) {
+            return self.scan(c, &mut |s, _| visit(s, Row::new()));
+        }
+        let mut ended = Ok(ControlFlow::Continue(()));
+        self.paid(|pay| {
+            self.facts.members(c, newest(c), &mut |s| {
+                if pay(()).is_break() {
+                    return ControlFlow::Break(());
+                }
+                ended = visit(s, Row::new());
+                match ended {
+                    Ok(flow) => flow,
+                    Err(_) => ControlFlow::Break(()),
+                }
+            })
+        })?;
+        ended.map(|_| ())
+    }
+
+    /// Puts the facts of a walk together, subject by subject.
+    fn walk(
+        &self,
+        facts: impl FnOnce(&mut Visit<'_>) -> Result<(), crate::model::Error>,
+        visit: &mut Rows<'_>,
+    ) -> Result<(), Error> {
         let mut current: Option<(SubjectId, Row)> = None;
         let mut ended = Ok(ControlFlow::Continue(()));
         self.paid(|pay| {
-            self.facts.collection(c, direction, None, &mut |fact| {
+            facts(&mut |fact| {
                 if current.as_ref().is_some_and(|(s, _)| *s != fact.s)
                     && let Some((s, row)) = current.take()
                     && !row.is_empty()
@@ -159,20 +237,27 @@ impl Reader<'_> {
             return self.range(of.id, &all);
         }
         let mut subjects = Vec::new();
-        self.scan(of.collection, &mut |s, row| {
-            if values(&row, of.id).next().is_some() {
-                subjects.push(s);
-            }
+        self.scan_among(of.collection, &[of.id], &mut |s, _| {
+            subjects.push(s);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(subjects)
     }
 
     fn keep(&self, row: &mut Row, fact: Fact<'_>) {
-        let is_sealed = |it: &Predicate| it.sealed;
-        if !self.schema.predicate(fact.p).is_some_and(is_sealed) {
+        if !self.is_sealed(fact.p) {
             row.push((fact.p, fact.o.to_value()));
         }
+    }
+
+    fn is_sealed(&self, p: PredicateId) -> bool {
+        self.schema.predicate(p).is_some_and(|it| it.sealed)
+    }
+
+    /// Whether some subject of a collection might have nothing but what is sealed.
+    fn has_sealed(&self, c: CollectionId) -> bool {
+        let mut predicates = self.schema.predicates();
+        predicates.any(|it| it.collection == c && it.sealed)
     }
 
     /// Makes a visit that pays a step for each fact and ends when none is left.
@@ -192,7 +277,83 @@ impl Reader<'_> {
     }
 }
 
+/// The way in which a collection is walked from its newest subject.
+fn newest(c: CollectionId) -> Direction {
+    // Blocks have negative ids, so the lowest is the newest.
+    if c == CollectionId::TX {
+        Direction::Ascending
+    } else {
+        Direction::Descending
+    }
+}
+
 /// Whether a predicate's values can be found in order, by themselves.
 pub(super) fn is_posted_scalar(of: &Predicate) -> bool {
     of.value_type.is_posted() && !of.is_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::system::{collection, predicate};
+    use crate::model::{Empty, Flake, Op, Overlay, T};
+    use crate::schema::bootstrap;
+
+    #[test]
+    fn a_row_and_a_walk_are_of_what_is_asked_for_and_not_sealed() {
+        let auth = |number| SubjectId::new(collection::AUTH, number).unwrap();
+        let (named, nameless, gone) = (auth(2_001), auth(2_002), auth(2_003));
+        let mut flakes = bootstrap().unwrap();
+        for (s, p) in [
+            (named, predicate::AUTH_ID),
+            (named, predicate::AUTH_PASSWORD),
+            (nameless, predicate::AUTH_PASSWORD),
+        ] {
+            flakes.push(Flake {
+                s,
+                p,
+                o: Value::string("x"),
+                op: Op::Assert,
+            });
+        }
+        let mut facts = Overlay::new(Empty);
+        facts.apply(T(1), &flakes);
+        let schema = Schema::load(&facts).unwrap();
+        let budget = Budget::new(u64::MAX, None);
+        let reader = Reader {
+            facts: &facts,
+            schema: &schema,
+            budget: &budget,
+            memory: Memory::default(),
+        };
+        let id = (predicate::AUTH_ID, Value::string("x"));
+        for (predicates, of_named, of_nameless) in [
+            (vec![], Some(vec![]), None),
+            (vec![predicate::AUTH_ID], Some(vec![id.clone()]), None),
+            (vec![predicate::AUTH_PASSWORD], None, None),
+            (vec![predicate::AUTH_ROLES], None, None),
+            (
+                vec![predicate::AUTH_ID, predicate::AUTH_PASSWORD],
+                Some(vec![id]),
+                None,
+            ),
+        ] {
+            let told = [named, nameless, gone].map(|s| reader.row_among(s, &predicates).unwrap());
+            assert_eq!(
+                told,
+                [of_named.clone(), of_nameless, None],
+                "{predicates:?}"
+            );
+            let mut walked = Vec::new();
+            reader
+                .scan_among(collection::AUTH, &predicates, &mut |s, row| {
+                    walked.push((s, row));
+                    Ok(ControlFlow::Continue(()))
+                })
+                .unwrap();
+            walked.retain(|(s, _)| s.number() > 2_000);
+            let expected: Vec<_> = of_named.into_iter().map(|row| (named, row)).collect();
+            assert_eq!(walked, expected, "{predicates:?}");
+        }
+    }
 }

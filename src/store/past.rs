@@ -39,29 +39,30 @@ impl Past {
         Blocks::new(&self.snapshot.tables().log, self.t)
     }
 
-    /// The facts of one subject, of one predicate if it is named, in order.
+    /// The facts of one subject, of some predicates if they are named, in order.
     fn facts(
         &self,
         s: SubjectId,
-        only: Option<PredicateId>,
+        only: Option<&[PredicateId]>,
     ) -> Result<Vec<(PredicateId, Value, T)>, Error> {
+        let is_wanted = |p: PredicateId| only.is_none_or(|only| only.contains(&p));
         let mut facts = match s.block() {
             Some(t) => self.blocks().facts(t)?,
             None => Vec::new(),
         };
-        facts.retain(|fact| only.is_none_or(|p| p == fact.0));
+        facts.retain(|fact| is_wanted(fact.0));
         let tables = self.snapshot.tables();
         let key = subject_key(s);
         let _ = visit_group(&tables.fwd, FORWARD, &key, &[], |suffix, payload| {
             let held = Held::read(suffix, payload)?;
-            if held.t <= self.t && only.is_none_or(|p| p == held.p) {
+            if held.t <= self.t && is_wanted(held.p) {
                 facts.push((held.p, held.value()?.to_value(), held.t));
             }
             Ok(ControlFlow::Continue(()))
         })?;
         let _ = visit_group(&tables.hfwd, FORWARD, &key, &[], |suffix, payload| {
             let gone = Gone::read(suffix, payload)?;
-            if gone.t0 <= self.t && self.t < gone.t1 && only.is_none_or(|p| p == gone.p) {
+            if gone.t0 <= self.t && self.t < gone.t1 && is_wanted(gone.p) {
                 facts.push((gone.p, gone.o, gone.t0));
             }
             Ok(ControlFlow::Continue(()))
@@ -72,7 +73,7 @@ impl Past {
 
     fn had(&self, s: SubjectId, p: PredicateId, o: ValueRef<'_>) -> Result<bool, Error> {
         Ok(self
-            .facts(s, Some(p))?
+            .facts(s, Some(&[p]))?
             .iter()
             .any(|(_, value, _)| value.borrow() == o))
     }
@@ -148,7 +149,7 @@ impl Past {
         let limits = (bounds.from.as_ref(), bounds.to.as_ref());
         let mut facts = Vec::new();
         for s in self.within(p, bounds)? {
-            for (_, o, t) in self.facts(s, Some(p))? {
+            for (_, o, t) in self.facts(s, Some(&[p]))? {
                 let is_scalar = o.borrow().is_posted() && o.borrow().as_ref().is_none();
                 if is_scalar && RangeBounds::<Value>::contains(&limits, &o) {
                     facts.push((o, s, t));
@@ -172,6 +173,7 @@ impl Past {
         c: CollectionId,
         direction: Direction,
         after: Option<SubjectId>,
+        only: Option<&[PredicateId]>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         let tables = self.snapshot.tables();
@@ -194,7 +196,7 @@ impl Past {
             Direction::Descending => &mut found.iter().rev(),
         };
         for s in subjects {
-            if tell_all(*s, &self.facts(*s, None)?, visit).is_break() {
+            if tell_all(*s, &self.facts(*s, only)?, visit).is_break() {
                 break;
             }
         }
@@ -254,7 +256,17 @@ impl Facts for Past {
         p: PredicateId,
         visit: &mut Visit<'_>,
     ) -> Result<(), model::Error> {
-        let _ = tell_all(s, &self.facts(s, Some(p))?, visit);
+        let _ = tell_all(s, &self.facts(s, Some(&[p]))?, visit);
+        Ok(())
+    }
+
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), model::Error> {
+        let _ = tell_all(s, &self.facts(s, Some(predicates))?, visit);
         Ok(())
     }
 
@@ -315,7 +327,23 @@ impl Facts for Past {
                 self.subject(s, visit)
             });
         }
-        Ok(self.visit_collection(c, direction, after, visit)?)
+        Ok(self.visit_collection(c, direction, after, None, visit)?)
+    }
+
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), model::Error> {
+        if c == CollectionId::TX {
+            return each_block(self.t, direction, after, visit, |s, visit| {
+                self.among(s, predicates, visit)
+            });
+        }
+        Ok(self.visit_collection(c, direction, after, Some(predicates), visit)?)
     }
 
     fn next_number(&self, c: CollectionId) -> Result<u64, model::Error> {

@@ -224,6 +224,63 @@ pub(super) fn visit_values(
     Ok(())
 }
 
+/// How many entries are passed over before the next that is wanted is sought from above: about what a chunk holds.
+const PASSED_OVER_MAX: usize = 64;
+
+/// Visits the facts of some predicates, which ascend, in one subject's row.
+pub(super) fn visit_among(
+    fwd: &Table,
+    s: SubjectId,
+    predicates: &[PredicateId],
+    visit: &mut Visit<'_>,
+) -> Result<(), Error> {
+    let group = subject_key(s);
+    let mut teller = Teller::new(s, visit);
+    let mut wanted = predicates;
+    let mut is_over = false;
+    while let Some(first) = wanted.first() {
+        let mut from = Vec::new();
+        put_predicate(&mut from, *first);
+        let mut passed_over = 0;
+        let flow = visit_group(fwd, FORWARD, &group, &from, |suffix, payload| {
+            let p = Reader::new(suffix).predicate()?;
+            wanted = behind(wanted, p);
+            if wanted.first() == Some(&p) {
+                passed_over = 0;
+                let flow = teller.tell(suffix, payload)?;
+                is_over = flow.is_break();
+                return Ok(flow);
+            }
+            passed_over += 1;
+            Ok(if wanted.is_empty() || passed_over > PASSED_OVER_MAX {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        if is_over {
+            return Ok(());
+        }
+        if flow.is_continue() {
+            break;
+        }
+    }
+    let _ = teller.end();
+    Ok(())
+}
+
+/// Of predicates that ascend, those that are `p` or behind it.
+pub(super) fn behind(predicates: &[PredicateId], p: PredicateId) -> &[PredicateId] {
+    let mut rest = predicates;
+    while let Some((first, others)) = rest.split_first() {
+        if *first >= p {
+            break;
+        }
+        rest = others;
+    }
+    rest
+}
+
 /// Finds one fact by its place in its subject's row: since when it holds, and its text if its key is cut.
 pub(super) fn find(
     fwd: &Table,

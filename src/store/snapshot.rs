@@ -20,14 +20,15 @@ use super::key::{
 };
 use super::logged::{Logged, decode_header};
 use super::row::{
-    Table, Teller, end_of, find, find_value, rows_of, tell_all, visit_group, visit_row,
-    visit_values,
+    Table, Teller, behind, end_of, find, find_value, rows_of, tell_all, visit_among, visit_group,
+    visit_row, visit_values,
 };
 use super::run::Entries;
 use super::table::{
     ABOUT, FORWARD, FWD, HFWD, HREV, LOG, MARKS, META, OPST, POST, REVERSE, TRAIL, log_key,
     next_key, put_reverse, subject_key,
 };
+use crate::model::system::predicate;
 use crate::model::{
     self, Bounds, CollectionId, Digest, Direction, Fact, Facts, Head, PredicateId, SubjectId, T,
     Value, ValueRef, Visit,
@@ -199,6 +200,7 @@ impl Snapshot {
         c: CollectionId,
         direction: Direction,
         after: Option<SubjectId>,
+        wanted: Wanted<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         let (from, to) = collection_keys(c, direction, after);
@@ -217,18 +219,43 @@ impl Snapshot {
             let s = Reader::new(key.value()).subject()?;
             if let Some(before) = now.replace(s)
                 && before != s
-                && tell_chunks(before, direction, &mut chunks, visit)?.is_break()
+                && tell_chunks(before, direction, &mut chunks, wanted, visit)?.is_break()
             {
                 return Ok(());
             }
             chunks.push(chunk);
         }
         if let Some(s) = now {
-            let _ = tell_chunks(s, direction, &mut chunks, visit)?;
+            let _ = tell_chunks(s, direction, &mut chunks, wanted, visit)?;
+        }
+        Ok(())
+    }
+
+    fn visit_members(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (from, to) = collection_keys(c, direction, None);
+        let rows = self.0.fwd.range::<&[u8]>(from.as_slice()..to.as_slice())?;
+        let rows: &mut dyn Iterator<Item = _> = match direction {
+            Direction::Ascending => &mut { rows },
+            Direction::Descending => &mut rows.rev(),
+        };
+        let mut last = None;
+        for row in rows {
+            let s = Reader::new(row?.0.value()).subject()?;
+            if last.replace(s) != Some(s) && visit(s).is_break() {
+                break;
+            }
         }
         Ok(())
     }
 }
+
+/// The predicates whose facts are told, ascending; without any, all are.
+type Wanted<'a> = Option<&'a [PredicateId]>;
 
 type Chunk = redb::AccessGuard<'static, &'static [u8]>;
 
@@ -237,6 +264,7 @@ fn tell_chunks(
     s: SubjectId,
     direction: Direction,
     chunks: &mut Vec<Chunk>,
+    mut wanted: Wanted<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, Error> {
     if direction == Direction::Descending {
@@ -246,6 +274,15 @@ fn tell_chunks(
     for chunk in chunks.drain(..) {
         let mut entries = Entries::new(chunk.value(), FORWARD)?;
         while entries.advance()? {
+            if let Some(predicates) = &mut wanted {
+                let p = Reader::new(entries.suffix()).predicate()?;
+                *predicates = behind(predicates, p);
+                match predicates.first() {
+                    None => return Ok(teller.end()),
+                    Some(first) if *first > p => continue,
+                    Some(_) => {}
+                }
+            }
             if teller.tell(entries.suffix(), entries.payload())?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -386,6 +423,25 @@ impl Facts for Snapshot {
         Ok(())
     }
 
+    fn among(
+        &self,
+        s: SubjectId,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), model::Error> {
+        let Some(t) = s.block() else {
+            return Ok(visit_among(&self.0.fwd, s, predicates, visit)?);
+        };
+        let mut facts = self.blocks().facts(t)?;
+        facts.retain(|fact| predicates.contains(&fact.0));
+        collect(&mut facts, |visit| {
+            visit_among(&self.0.fwd, s, predicates, visit)
+        })?;
+        facts.sort();
+        let _ = tell_all(s, &facts, visit);
+        Ok(())
+    }
+
     fn subjects(
         &self,
         p: PredicateId,
@@ -433,7 +489,42 @@ impl Facts for Snapshot {
                 self.subject(s, visit)
             });
         }
-        Ok(self.visit_collection(c, direction, after, visit)?)
+        Ok(self.visit_collection(c, direction, after, None, visit)?)
+    }
+
+    fn collection_among(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), model::Error> {
+        if c == CollectionId::TX {
+            return each_block(self.0.head.t, direction, after, visit, |s, visit| {
+                self.among(s, predicates, visit)
+            });
+        }
+        Ok(self.visit_collection(c, direction, after, Some(predicates), visit)?)
+    }
+
+    fn members(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), model::Error> {
+        if c == CollectionId::TX {
+            // Every block has its number.
+            return self.collection_among(
+                c,
+                direction,
+                None,
+                &[predicate::BLOCK_NUMBER],
+                &mut |fact| visit(fact.s),
+            );
+        }
+        Ok(self.visit_members(c, direction, visit)?)
     }
 
     fn next_number(&self, c: CollectionId) -> Result<u64, model::Error> {

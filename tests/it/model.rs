@@ -369,18 +369,77 @@ pub fn agree(random: &mut Random, found: &dyn Facts, expected: &Naive) {
         let c = *random.pick(&collections());
         let direction = *random.pick(&[Direction::Ascending, Direction::Descending]);
         let after = random.one_in(2).then(|| some(random).0);
-        assert_eq!(
-            told(limit, |v| found.collection(c, direction, after, v).unwrap()),
-            told(limit, |v| expected
-                .collection(c, direction, after, v)
-                .unwrap()),
-            "collection {c:?} {direction:?} {after:?}"
-        );
-        assert_eq!(
-            found.next_number(c).unwrap(),
-            expected.next_number(c).unwrap()
+        let mut predicates: Vec<_> = (0..random.below(5)).map(|_| some(random).1).collect();
+        predicates.sort();
+        predicates.dedup();
+        agree_on_walks(
+            (s, c, direction, after),
+            &predicates,
+            limit,
+            found,
+            expected,
         );
     }
+}
+
+/// Asks both for a collection, for a few predicates of it and of a subject, and for the collection's subjects.
+fn agree_on_walks(
+    (s, c, direction, after): (SubjectId, CollectionId, Direction, Option<SubjectId>),
+    predicates: &[PredicateId],
+    limit: usize,
+    found: &dyn Facts,
+    expected: &Naive,
+) {
+    assert_eq!(
+        told(limit, |v| found.among(s, predicates, v).unwrap()),
+        told(limit, |v| expected.among(s, predicates, v).unwrap()),
+        "among {s} {predicates:?}"
+    );
+    assert_eq!(
+        told(limit, |v| found.collection(c, direction, after, v).unwrap()),
+        told(limit, |v| expected
+            .collection(c, direction, after, v)
+            .unwrap()),
+        "collection {c:?} {direction:?} {after:?}"
+    );
+    assert_eq!(
+        told(limit, |v| found
+            .collection_among(c, direction, after, predicates, v)
+            .unwrap()),
+        told(limit, |v| expected
+            .collection_among(c, direction, after, predicates, v)
+            .unwrap()),
+        "collection {c:?} {direction:?} {after:?} among {predicates:?}"
+    );
+    assert_eq!(
+        members(limit, c, direction, found),
+        members(limit, c, direction, expected),
+        "members {c:?} {direction:?}"
+    );
+    assert_eq!(
+        found.next_number(c).unwrap(),
+        expected.next_number(c).unwrap()
+    );
+}
+
+fn members(
+    limit: usize,
+    c: CollectionId,
+    direction: Direction,
+    facts: &dyn Facts,
+) -> Vec<SubjectId> {
+    let mut members = Vec::new();
+    facts
+        .members(c, direction, &mut |s| {
+            members.push(s);
+            if members.len() == limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .unwrap();
+    members
 }
 
 #[test]
@@ -493,18 +552,57 @@ fn overlay_agrees(random: &mut Random, overlay: &dyn Facts, naive: &Naive) {
         let limit = if random.one_in(2) { 3 } else { usize::MAX };
         let direction = *random.pick(&[Direction::Ascending, Direction::Descending]);
         let after = random.one_in(2).then(|| random.pick(&all).0);
-        assert_eq!(
-            told(limit, |v| overlay
-                .collection(s.collection(), direction, after, v)
-                .unwrap()),
-            told(limit, |v| naive
-                .collection(s.collection(), direction, after, v)
-                .unwrap())
-        );
-        assert_eq!(
-            overlay.next_number(s.collection()).unwrap(),
-            naive.next_number(s.collection()).unwrap()
-        );
+        let mut predicates: Vec<_> = (0..random.below(5)).map(|_| random.pick(&all).1).collect();
+        predicates.sort();
+        predicates.dedup();
+        let walk = (s, s.collection(), direction, after);
+        agree_on_walks(walk, &predicates, limit, overlay, naive);
+    }
+}
+
+#[test]
+fn a_few_predicates_of_a_row_of_many_chunks_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::create(directory.path().join("db"), INCARNATION).unwrap();
+    let s = SubjectId::new(CollectionId::new(20).unwrap(), 1).unwrap();
+    // Each of five predicates has more values than are passed over one by one, and than one chunk holds.
+    let predicates = [1_001, 1_002, 1_003, 70_000, 80_000].map(PredicateId);
+    let mut facts = Vec::new();
+    for p in predicates {
+        facts.extend((0..900).map(|n| (p, Value::Int(n * 1_000))));
+    }
+    let flakes = facts.iter().map(|(p, o)| Flake {
+        s,
+        p: *p,
+        o: o.clone(),
+        op: Op::Assert,
+    });
+    let sealed = commit(&mut Random::new(1), &store.head(), flakes.collect());
+    store.append(&[sealed]).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    // The sixth is between two of the others, and nobody has it.
+    let all = [1_001, 1_002, 1_003, 2_000, 70_000, 80_000].map(PredicateId);
+    for chosen in 0..1_u32 << all.len() {
+        let picked = all.iter().enumerate();
+        let wanted: Vec<PredicateId> = picked
+            .filter(|(index, _)| chosen >> index & 1 == 1)
+            .map(|(_, p)| *p)
+            .collect();
+        let mut expected = facts.clone();
+        expected.retain(|(p, _)| wanted.contains(p));
+        for limit in [1, 901, usize::MAX] {
+            let expected: Vec<_> = expected.iter().take(limit).cloned().collect();
+            let of = |told: Told| -> Vec<_> { told.into_iter().map(|it| (it.1, it.2)).collect() };
+            let row = told(limit, |v| snapshot.among(s, &wanted, v).unwrap());
+            assert_eq!(of(row), expected, "{wanted:?} up to {limit}");
+            let walked = told(limit, |v| {
+                let direction = Direction::Descending;
+                snapshot
+                    .collection_among(s.collection(), direction, None, &wanted, v)
+                    .unwrap();
+            });
+            assert_eq!(of(walked), expected, "{wanted:?} up to {limit}, walked");
+        }
     }
 }
 

@@ -577,6 +577,38 @@ fn read(facts: &dyn Facts, subjects: &BTreeSet<SubjectId>) -> Vec<String> {
             .values(*s, OWNER, &mut |fact| told("values", fact))
             .unwrap();
     }
+    let mut some: Vec<_> = PREDICATES.iter().map(|(p, _)| *p).step_by(2).collect();
+    some.sort();
+    for s in subjects {
+        facts
+            .among(*s, &some, &mut |fact| told("among", fact))
+            .unwrap();
+    }
+    for c in [0, 3, 5, DOC, TEAM] {
+        let c = CollectionId::new(c).unwrap();
+        facts
+            .collection_among(c, Direction::Descending, None, &some, &mut |fact| {
+                told("collection among", fact)
+            })
+            .unwrap();
+    }
+    for s in subjects {
+        let exists = facts.exists(*s).unwrap();
+        lines.push(format!("exists {s} {exists}"));
+    }
+    for c in [0, 1, 3, 5, 6, 7, 8, DOC, TEAM] {
+        let c = CollectionId::new(c).unwrap();
+        facts
+            .members(c, Direction::Descending, &mut |s| {
+                lines.push(format!("member {s}"));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    let mut told = |how: &str, fact: Fact<'_>| {
+        lines.push(format!("{how} {:?} {:?} {:?}", fact.s, fact.p, fact.o));
+        ControlFlow::Continue(())
+    };
     let every = Bounds {
         from: Bound::Unbounded,
         to: Bound::Unbounded,

@@ -362,6 +362,7 @@ fn a_fused_node_says_and_spends_what_the_plain_ones_do() {
 
 #[test]
 fn the_steps_are_those_of_the_manual() {
+    let begins = format!("(strStarts \"{0}{0}\" \"{0}\")", "a".repeat(64));
     let rows = [
         ("true", 1),
         ("(== 1 2)", 3),
@@ -382,6 +383,9 @@ fn the_steps_are_those_of_the_manual() {
         ("(not= 0.1 2)", 3),
         ("(nil? (get (?s) \"person/serial\"))", 1 + 4 + 21 / 8),
         ("(relationship? (?s) [\"person/boss+\"] (?s))", 9),
+        ("(coalesce true (== 1 1))", 2),
+        ("(boolean (coalesce nil (?s)))", 4),
+        (&begins, 3 + 1),
     ];
     for (text, expected) in rows {
         let budget = Budget::new(expected, None);
