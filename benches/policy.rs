@@ -20,8 +20,9 @@ use solon::Database;
 use solon::base::Budget;
 use solon::model::{CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef};
 use solon::policy::{Op, Permissions, Policy, View};
+use solon::query::queries_of;
 use solon::schema::Schema;
-use solon::store::{Snapshot, Store};
+use solon::store::{Cached, Snapshot, Store};
 
 const DOCUMENTS: u64 = 20_000;
 const TEAMS: u64 = 2_000;
@@ -161,7 +162,7 @@ impl<'a> Bench<'a> {
         };
         let probes = (0..PROBES).map(probe).collect();
         Self {
-            policy: Policy::new(Arc::clone(&schema)),
+            policy: Policy::new(Arc::clone(&schema), queries_of),
             snapshot,
             bare,
             schema,
@@ -251,13 +252,8 @@ impl<'a> Bench<'a> {
         Box::new(move || {
             let budget = Budget::new(u64::MAX, None);
             let schema = Arc::clone(&self.schema);
-            let view = View::new(
-                Arc::clone(&permissions),
-                schema,
-                self.snapshot,
-                NOW_MS,
-                &budget,
-            );
+            let facts = Cached::new(self.snapshot);
+            let view = View::new(Arc::clone(&permissions), schema, &facts, NOW_MS, &budget);
             view.collection(self.documents, Direction::Descending, None, &mut |fact| {
                 black_box(fact);
                 ControlFlow::Continue(())

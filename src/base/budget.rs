@@ -30,6 +30,14 @@ pub enum Exceeded {
         /// The bound, in steps.
         max: u64,
     },
+    /// More than a query that a function asks may take or hold.
+    #[error("{what} may be at most {max}")]
+    Query {
+        /// What is bounded, with its unit.
+        what: &'static str,
+        /// The bound.
+        max: u64,
+    },
     /// The request's deadline passed.
     #[error("the request's deadline passed")]
     Deadline,
@@ -56,6 +64,13 @@ impl Budget {
     #[must_use]
     pub fn bounded(&self, max: u64) -> Self {
         Self::new(max, self.deadline.clone())
+    }
+
+    /// A budget with this one's deadline, of `max` steps, or of those that are left here if they are fewer.
+    #[must_use]
+    pub fn within(&self, max: u64) -> Self {
+        let left = self.max.saturating_sub(self.spent.get());
+        self.bounded(max.min(left))
     }
 
     /// Takes `steps`.
@@ -96,6 +111,15 @@ mod tests {
         let budget = Budget::new(10, None);
         assert_eq!(budget.spend(10), Ok(()));
         assert_eq!(budget.spend(1), Err(Exceeded::Steps { max: 10 }));
+    }
+
+    #[test]
+    fn a_budget_within_another_has_no_more_than_what_is_left_there() {
+        let budget = Budget::new(10, None);
+        assert_eq!(budget.within(3).spend(4), Err(Exceeded::Steps { max: 3 }));
+        assert_eq!(budget.spend(8), Ok(()));
+        assert_eq!(budget.within(3).spend(2), Ok(()));
+        assert_eq!(budget.within(3).spend(3), Err(Exceeded::Steps { max: 2 }));
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub const RULE_PATH_STEPS_MAX: usize = 8;
 /// Steps of one rule judged in a write: far above any rule that a person writes.
 pub const RULE_STEPS_MAX: u64 = 10_000;
 
+/// Steps of one query that a function asks: where nothing else bounds a rule, as in a read, this does.
+pub const QUERY_IN_RULE_STEPS_MAX: u64 = 100_000;
+
 /// Elements of a set in a rule.
 pub const RULE_SET_MAX: usize = 100_000;
 
@@ -80,11 +83,18 @@ pub const QUERY_ROWS_MAX: usize = 100_000;
 /// Clauses of one query: what joins them looks at each pair of them.
 pub const QUERY_CLAUSES_MAX: usize = 64;
 
+/// Nodes of all expressions of a query: so many may be searches for a pattern that a query compiles thirty megabytes.
+pub const QUERY_EXPRESSION_NODES_MAX: usize = 4_096;
+
 /// The bytes of rows that a query holds at one time: sixteen such queries fit a small machine.
 pub const QUERY_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How deeply groups of clauses may nest: more than anybody reads.
 pub const QUERY_GROUPS_DEPTH_MAX: usize = 8;
+
+/// Steps of one path, and rounds of rules that call one another: a chain of so many is longer than any that people
+/// make, and each round is a pass over all rules.
+pub const QUERY_ROUNDS_MAX: usize = 10_000;
 
 /// Arms of one `union`: as many as clauses.
 pub const QUERY_ARMS_MAX: usize = 64;
@@ -97,6 +107,12 @@ pub const QUERY_ORDERS_MAX: usize = 16;
 
 /// Levels of a crawl.
 pub const CRAWL_DEPTH_MAX: usize = 10;
+
+/// Queries of one multi-query: they share the steps of one request, and each answer is held until the last is there.
+pub const QUERY_MULTI_MAX: usize = 64;
+
+/// Auths by which the blocks of one history are chosen: each is looked up.
+pub const HISTORY_AUTHS_MAX: usize = 64;
 
 /// Terms of a `where` string.
 pub const WHERE_TERMS_MAX: usize = 64;

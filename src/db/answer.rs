@@ -1,5 +1,6 @@
 //! What comes back: an answer to a query, the receipt of a transaction, a token.
 
+use super::error::Error;
 use crate::model::{Flake, SubjectId, T};
 pub use crate::transact::{Tempid, Warning};
 
@@ -12,6 +13,26 @@ pub struct Answer {
     pub block: u64,
     /// The steps it took; told to root alone (law 15).
     pub fuel: Option<u64>,
+}
+
+/// The answers to a multi-query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MultiAnswer {
+    /// The answer to each query as JSON text, or why there is none, by its name, in the order they were asked.
+    pub answers: Vec<(String, Result<String, Error>)>,
+    /// The number of the newest block that there was.
+    pub block: u64,
+    /// The steps that all of them took; told to root alone (law 15).
+    pub fuel: Option<u64>,
+}
+
+/// The answer to what may be one query or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// To one.
+    One(Answer),
+    /// To several.
+    Many(MultiAnswer),
 }
 
 /// What a transaction did, as far as its author may see it.

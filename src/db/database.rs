@@ -34,7 +34,7 @@ use crate::model::{
     Commit, Digest, Erasure, Facts, Head, Incarnation, SubjectId, T, Value, ValueRef,
 };
 use crate::policy::Policy;
-use crate::query::Pointer;
+use crate::query::{Pointer, queries_of};
 use crate::replica::Embedded;
 use crate::schema::{Schema, bootstrap};
 use crate::store::{Store, Verified, seal};
@@ -151,7 +151,7 @@ impl Database {
         let snapshot = store.snapshot()?;
         let told_ms = Cell::new(newest_ms(&snapshot)?);
         let schema = Arc::new(Schema::load(&snapshot)?);
-        let policy = Arc::new(Policy::new(schema));
+        let policy = Arc::new(Policy::new(schema, queries_of));
         let state = Arc::new(ArcSwap::from_pointee(State {
             snapshot,
             store,

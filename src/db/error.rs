@@ -142,11 +142,11 @@ impl std::error::Error for Error {}
 impl From<Exceeded> for Error {
     fn from(error: Exceeded) -> Self {
         let kind = match error {
-            Exceeded::Steps { .. } => LimitKind::Request,
+            Exceeded::Steps { .. } | Exceeded::Query { .. } => LimitKind::Request,
             Exceeded::Deadline => LimitKind::Time,
         };
         let code = match error {
-            Exceeded::Steps { .. } => "db/exceeded-cost",
+            Exceeded::Steps { .. } | Exceeded::Query { .. } => "db/exceeded-cost",
             Exceeded::Deadline => "db/deadline",
         };
         Self::new(ErrorKind::Limit(kind), code, error.to_string())

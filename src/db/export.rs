@@ -80,7 +80,7 @@ impl Database {
         let mut out = Out::new(out);
         let hash = is_root.then_some(head);
         out.record("start", begun("state", head.t, hash))?;
-        let source = Source::new(&view, &schema)?;
+        let source = Source::new(&view, &state.policy)?;
         Stating::new(&source, is_root, &mut out, &mut told).run()?;
         out.record("end", ended("items", out.count(), head.t, hash))?;
         out.flush()?;

@@ -17,7 +17,7 @@ use crate::model::system::{collection, first_number, predicate};
 use crate::model::{
     CollectionId, Direction, Facts, PredicateId, SubjectId, Value, ValueRef, ValueType,
 };
-use crate::policy::View;
+use crate::policy::{Policy, View};
 use crate::query::{Json, to_json};
 use crate::schema::{Predicate, Schema, bootstrap};
 
@@ -44,19 +44,21 @@ pub(super) type Row = Vec<(PredicateId, Value)>;
 pub(super) struct Source<'a> {
     pub(super) view: &'a View<'a>,
     pub(super) schema: &'a Schema,
+    policy: &'a Policy,
     /// What every database has.
     given: BTreeMap<SubjectId, BTreeSet<(PredicateId, Value)>>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(view: &'a View<'a>, schema: &'a Schema) -> Result<Self, Error> {
+    pub(super) fn new(view: &'a View<'a>, policy: &'a Policy) -> Result<Self, Error> {
         let mut given: BTreeMap<SubjectId, BTreeSet<_>> = BTreeMap::new();
         for flake in bootstrap()? {
             given.entry(flake.s).or_default().insert((flake.p, flake.o));
         }
         Ok(Self {
             view,
-            schema,
+            schema: policy.schema(),
+            policy,
             given,
         })
     }
@@ -293,7 +295,8 @@ impl<'a> Source<'a> {
             Some(Value::Json(text)) => params(text),
             _ => Vec::new(),
         };
-        let Ok(function) = Function::compile(code, &params, self.schema) else {
+        let Ok(function) = Function::compile(code, &params, self.schema, self.policy.queries())
+        else {
             return Ok(0);
         };
         let mut count = 0_usize;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Minted, Receipt, Trial};
+use super::answer::{Answer, Answers, Minted, MultiAnswer, Receipt, Trial};
 use super::database::Database;
 use super::error::{Error, ErrorKind};
 use super::listed::{Asker, ListedToken, Request as ListRequest};
@@ -130,8 +130,44 @@ impl Session {
     /// # Errors
     /// As [`View::query`].
     pub fn query(&self, body: &str) -> Result<Answer, Error> {
+        self.view()?.query(body)
+    }
+
+    /// Answers a block query, at that state.
+    ///
+    /// # Errors
+    /// As [`View::block_query`].
+    pub fn block_query(&self, body: &str) -> Result<Answer, Error> {
+        self.view()?.block_query(body)
+    }
+
+    /// Answers a history query, at that state.
+    ///
+    /// # Errors
+    /// As [`View::history`].
+    pub fn history(&self, body: &str) -> Result<Answer, Error> {
+        self.view()?.history(body)
+    }
+
+    /// Answers several queries, at that state.
+    ///
+    /// # Errors
+    /// As [`View::multi_query`].
+    pub fn multi_query(&self, body: &str) -> Result<MultiAnswer, Error> {
+        self.view()?.multi_query(body)
+    }
+
+    /// Answers what may be one query of any kind or several, at that state.
+    ///
+    /// # Errors
+    /// As [`View::ask`].
+    pub fn ask(&self, body: &str) -> Result<Answers, Error> {
+        self.view()?.ask(body)
+    }
+
+    fn view(&self) -> Result<View, Error> {
         let state = Arc::clone(&self.state);
-        View::new(state, self.auth(), self.database.clock())?.query(body)
+        View::new(state, self.auth(), self.database.clock())
     }
 
     /// Makes a transaction. The bearer is admitted and judged anew at its turn.
@@ -160,8 +196,7 @@ impl Session {
     /// # Errors
     /// As [`View::test_transact`].
     pub fn test_transact(&self, body: &str) -> Result<Trial, Error> {
-        let state = Arc::clone(&self.state);
-        View::new(state, self.auth(), self.database.clock())?.test_transact(body)
+        self.view()?.test_transact(body)
     }
 
     /// Answers a query of what flakes would make true.
@@ -171,8 +206,7 @@ impl Session {
     /// # Errors
     /// As [`View::query_with`].
     pub fn query_with(&self, body: &str) -> Result<Answer, Error> {
-        let state = Arc::clone(&self.state);
-        View::new(state, self.auth(), self.database.clock())?.query_with(body)
+        self.view()?.query_with(body)
     }
 
     /// Makes a key pair that signs commands. It touches nothing of the database.

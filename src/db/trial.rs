@@ -18,7 +18,7 @@ use crate::base::{Budget, Clock};
 use crate::model::system::collection;
 use crate::model::{Facts, Op as FlakeOp, Overlay, SubjectId};
 use crate::policy::{Allowed, Op, Policy, View};
-use crate::query::{Json, Pointer, Query, identity};
+use crate::query::{Asked, Json, Pointer, Query, identity};
 use crate::transact::{Ground, Parsed, lay, parse_json};
 
 /// Where something is tried, and who asks.
@@ -153,7 +153,11 @@ impl Bench<'_> {
         let is_root = reads.is_root();
         let schema = Arc::clone(policy.schema());
         let sight = View::new(reads, Arc::clone(&schema), &facts, now_ms, &budget);
-        let json = query.run(&sight, &schema, &budget)?;
+        let asked = Asked {
+            now_ms,
+            basis: snapshot.basis(),
+        };
+        let json = query.run(&sight, &schema, asked, &budget)?;
         Ok(Answer {
             body: json.write(),
             block: snapshot.basis().0,

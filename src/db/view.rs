@@ -6,18 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::{Answer, Trial};
-use super::error::{Error, ErrorKind};
-use super::since::Since;
+use super::answer::{Answer, Answers, MultiAnswer, Trial};
+use super::asked::answer;
+use super::error::Error;
+use super::multi;
+use super::sight::Sight;
 use super::state::{State, bounded, budget};
 use super::trial::Bench;
 use crate::base::limits::SNAPSHOT_SECONDS_MAX;
 use crate::base::{Clock, Deadline};
-use crate::model::{Facts, SubjectId, T};
-use crate::policy::{self, Op, Permissions};
-use crate::query::{Query, When};
-use crate::schema::Schema;
-use crate::store::Past;
+use crate::model::{Facts, SubjectId};
+use crate::policy::{Op, Permissions};
+use crate::query::{self, AnyQuery, BlockQuery, HistoryQuery, Json, MultiQuery, Request};
 
 /// A state of the database as one auth may see it.
 #[derive(Debug)]
@@ -61,41 +61,99 @@ impl View {
         self.state.snapshot.basis().0
     }
 
-    /// Answers a query.
+    /// Answers a query: of facts, of blocks or of history.
     ///
-    /// Shape: see the README, "Queries". The answer is the bare result, as JSON text.
+    /// Shape: see docs/queries.md. The answer is the bare result, as JSON text.
     ///
     /// # Errors
     /// `Invalid` for a query that is none; `Denied` for an auth whose roles allow nothing; `Limit` where a bound is
     /// passed; `Unavailable` past the view's lease.
     pub fn query(&self, text: &str) -> Result<Answer, Error> {
+        self.one(text, Request::read)
+    }
+
+    /// Answers a block query: what changed in some blocks.
+    ///
+    /// Shape: `{"block": blocks, "prettyPrint"?: bool}`.
+    ///
+    /// # Errors
+    /// As [`View::query`].
+    pub fn block_query(&self, text: &str) -> Result<Answer, Error> {
+        self.one(text, |json| Ok(Request::Block(BlockQuery::read(json)?)))
+    }
+
+    /// Answers a history query: every change of a subject, of a predicate or of a value.
+    ///
+    /// Shape: `{"history": subject or [subject, predicate, object], "block"?, "showAuth"?, "auth"?, "prettyPrint"?}`.
+    ///
+    /// # Errors
+    /// As [`View::query`].
+    pub fn history(&self, text: &str) -> Result<Answer, Error> {
+        self.one(text, |json| {
+            Ok(Request::History(Box::new(HistoryQuery::read(json)?)))
+        })
+    }
+
+    /// Answers several queries from this state, out of the steps of one request.
+    ///
+    /// Shape: `{NAME: query, .., "block"?: blocks}`.
+    ///
+    /// # Errors
+    /// As [`View::query`], for what is wrong with the whole; what is wrong with one query is told under its name.
+    pub fn multi_query(&self, text: &str) -> Result<MultiAnswer, Error> {
+        self.ready()?;
+        let query = MultiQuery::read(&Json::read(text)?)?;
+        Ok(self.with_sight(|sight| multi::answers(query, sight)))
+    }
+
+    /// Answers what may be one query of any kind, or several: the keys tell.
+    ///
+    /// # Errors
+    /// As [`View::query`] and [`View::multi_query`].
+    pub fn ask(&self, text: &str) -> Result<Answers, Error> {
+        self.ready()?;
+        match AnyQuery::read(&Json::read(text)?)? {
+            AnyQuery::One(request) => Ok(Answers::One(self.answer(&request)?)),
+            AnyQuery::Many(query) => Ok(Answers::Many(
+                self.with_sight(|sight| multi::answers(query, sight)),
+            )),
+        }
+    }
+
+    fn one(
+        &self,
+        text: &str,
+        read: impl FnOnce(&Json) -> Result<Request, query::Error>,
+    ) -> Result<Answer, Error> {
+        self.ready()?;
+        self.answer(&read(&Json::read(text)?)?)
+    }
+
+    fn ready(&self) -> Result<(), Error> {
         if self.lease.is_past() {
             return Err(too_old());
         }
         if !self.reads.may_do_anything() {
             return Err(Error::denied("no role of this auth allows anything"));
         }
-        let schema = self.state.policy.schema();
-        let query = Query::parse(text)?;
-        let now_ms = self.clock.now_ms();
-        let limit = budget(&self.clock, self.reads.steps_max());
-        let basis = self.basis(query.when(), now_ms)?;
-        let snapshot = &self.state.snapshot;
-        let json = if basis == snapshot.basis() {
-            let facts = self.permitted(snapshot, schema, now_ms, &limit);
-            query.run(&facts, schema, &limit)?
-        } else {
-            let past = snapshot.past(basis);
-            let since = Since { snapshot };
-            let schema = &schema.for_past(&past)?;
-            let facts = self.permitted(&past, schema, now_ms, &limit);
-            query.run(&facts.with_history(&since), schema, &limit)?
-        };
-        Ok(Answer {
-            body: json.write(),
-            block: basis.0,
-            fuel: self.is_root().then(|| limit.spent()),
+        Ok(())
+    }
+
+    fn answer(&self, request: &Request) -> Result<Answer, Error> {
+        self.with_sight(|sight| {
+            let (json, basis) = answer(request, sight)?;
+            Ok(Answer {
+                body: json.write(),
+                block: basis.0,
+                fuel: sight.fuel(),
+            })
         })
+    }
+
+    fn with_sight<X>(&self, look: impl FnOnce(&Sight<'_>) -> X) -> X {
+        let limit = budget(&self.clock, self.reads.steps_max());
+        let now_ms = self.clock.now_ms();
+        look(&Sight::new(&self.state, &self.reads, now_ms, &limit))
     }
 
     /// Judges a transaction as if this auth made it on this state, and makes nothing.
@@ -131,38 +189,8 @@ impl View {
             auth: self.auth(),
         })
     }
-
-    fn permitted<'a>(
-        &self,
-        facts: &'a dyn Facts,
-        schema: &Arc<Schema>,
-        now_ms: i64,
-        budget: &'a crate::base::Budget,
-    ) -> policy::View<'a> {
-        let schema = Arc::clone(schema);
-        policy::View::new(Arc::clone(&self.reads), schema, facts, now_ms, budget)
-    }
-
-    /// The newest block not after the time that is asked for.
-    fn basis(&self, when: Option<When>, now_ms: i64) -> Result<T, Error> {
-        let snapshot = &self.state.snapshot;
-        let newest = snapshot.basis();
-        let found = match when {
-            None => Some(newest),
-            Some(When::Block(t)) => (t.0 >= 1).then(|| t.min(newest)),
-            Some(When::Instant(ms)) => snapshot.newest_at(ms)?,
-            Some(When::AgoMs(ms)) => snapshot.newest_at(now_ms.saturating_sub(ms))?,
-        };
-        found.ok_or_else(|| {
-            let why = "there is no block at or before that time";
-            Error::new(ErrorKind::Invalid, "db/invalid-block", why)
-        })
-    }
 }
 
 fn too_old() -> Error {
     Error::unavailable("the view is older than its longest time; take a new one")
 }
-
-/// `Past` is what a view of the past reads.
-const _: fn(&Past) -> &dyn Facts = |past| past;

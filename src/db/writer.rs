@@ -462,7 +462,7 @@ impl Group {
             let sealed = self.seal(auth, id, now_ms, flakes, &Erases::default(), incarnation)?;
             let t = sealed.head().t;
             if renews {
-                self.policy = Arc::new(Policy::new(Arc::clone(self.policy.schema())));
+                self.policy = Arc::new(self.policy.anew(Arc::clone(self.policy.schema())));
             }
             for event in &mut events {
                 event.block = Some(t.0);

@@ -4,13 +4,15 @@
 //!    paths, in two-tuples, wherever it ends up once calls are put in; and where it is compared with `(?p)`. Every
 //!    other literal is data, and stays.
 //! 2. What is no name is kept byte for byte.
-//! 3. Where a text could see a name by other ways than these, [`Bound::sees`] says so: such a text is not written
+//! 3. A query in a text is kept as it is, names and all.
+//! 4. Where a text could see a name by other ways than these, [`Bound::sees`] says so: such a text is not written
 //!    anew, and keeps what it sees from being renamed.
 
 use super::compile::mentions;
 use super::error::Error;
 use super::mention::{Mentions, Named};
 use super::parse::is_symbol;
+use super::question::Queries;
 use crate::model::system::predicate;
 use crate::model::{Names, PredicateId, SubjectId};
 
@@ -50,13 +52,31 @@ struct Path {
     sign: &'static str,
 }
 
+/// Predicates whose values are or hold names, each with its own, by which a query says it.
+const PREDICATE_NAME: (PredicateId, &str) = (predicate::PREDICATE_NAME, "_predicate/name");
+const RESTRICT_COLLECTION: (PredicateId, &str) = (
+    predicate::PREDICATE_RESTRICT_COLLECTION,
+    "_predicate/restrictCollection",
+);
+const TAG_ID: (PredicateId, &str) = (predicate::TAG_ID, "_tag/id");
+const COLLECTION_NAME: (PredicateId, &str) = (predicate::COLLECTION_NAME, "_collection/name");
+const RULE_COLLECTION: (PredicateId, &str) = (predicate::RULE_COLLECTION, "_rule/collection");
+const RULE_PREDICATES: (PredicateId, &str) = (predicate::RULE_PREDICATES, "_rule/predicates");
+const FN_NAME: (PredicateId, &str) = (predicate::FN_NAME, "_fn/name");
+const FN_CODE: (PredicateId, &str) = (predicate::FN_CODE, "_fn/code");
+
 impl Bound {
-    /// Binds the names in a function's text.
+    /// Binds the names in a function's text. Names in its queries are not looked up.
     ///
     /// # Errors
     /// As the text does not compile.
-    pub fn of(text: &str, params: &[String], names: &dyn Names) -> Result<Self, Error> {
-        let mentions = mentions(text, params, names)?;
+    pub fn of(
+        text: &str,
+        params: &[String],
+        names: &dyn Names,
+        queries: &dyn Queries,
+    ) -> Result<Self, Error> {
+        let mentions = mentions(text, params, names, queries)?;
         let mut parts = Vec::new();
         let mut done = 0;
         for (at, named) in &mentions.names {
@@ -123,6 +143,12 @@ impl Bound {
         self.mentions.finds_by.contains(&of)
     }
 
+    /// Whether a query in it may say the name of this predicate or collection. Such a name is not written anew.
+    pub fn asks_for(&self, name: &str) -> bool {
+        let mut questions = self.mentions.questions.iter();
+        questions.any(|it| it.may_name(name))
+    }
+
     /// Whether what it says may depend on a name of this kind, in a way that [`Bound::write`] does not keep.
     pub fn sees(&self, renamed: Renamed) -> bool {
         let Mentions {
@@ -133,31 +159,24 @@ impl Bound {
             asks_object,
             ..
         } = &self.mentions;
-        let reads = |these: &[PredicateId]| these.iter().any(|it| reads_names.contains(it));
+        let reads = |these: &[(PredicateId, &str)]| {
+            let mut these = these.iter();
+            these.any(|(id, name)| reads_names.contains(id) || self.asks_for(name))
+        };
         // One literal that is a name in one call and data in another cannot be both after a rename.
         let is_both = || names.keys().any(|at| values.contains(at));
         let of_predicates = || {
             *asks_predicate_name
                 || is_both()
-                || reads(&[
-                    predicate::PREDICATE_NAME,
-                    predicate::RULE_PREDICATES,
-                    predicate::TAG_ID,
-                    predicate::FN_CODE,
-                ])
+                || reads(&[PREDICATE_NAME, RULE_PREDICATES, TAG_ID, FN_CODE])
         };
         match renamed {
             Renamed::Predicate => of_predicates(),
             Renamed::Collection => {
-                of_predicates()
-                    || reads(&[
-                        predicate::COLLECTION_NAME,
-                        predicate::RULE_COLLECTION,
-                        predicate::PREDICATE_RESTRICT_COLLECTION,
-                    ])
+                of_predicates() || reads(&[COLLECTION_NAME, RULE_COLLECTION, RESTRICT_COLLECTION])
             }
-            Renamed::Function => reads(&[predicate::FN_NAME, predicate::FN_CODE]),
-            Renamed::TagOf(of) => *asks_object || self.names(of) || reads(&[predicate::TAG_ID]),
+            Renamed::Function => reads(&[FN_NAME, FN_CODE]),
+            Renamed::TagOf(of) => *asks_object || self.names(of) || reads(&[TAG_ID]),
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) enum Builtin {
     Random,
     Uuid,
     MaxValue,
+    Query,
     Context(Asked),
 }
 
@@ -150,6 +151,7 @@ pub(super) const BUILTINS: &[Entry] = &[
     entry("rand", Builtin::Random, 1, 2),
     entry("uuid", Builtin::Uuid, 0, 0),
     entry("max-pred-val", Builtin::MaxValue, 1, 1),
+    entry("query", Builtin::Query, 1, 5),
     entry("flakes", Builtin::Context(Asked::Flakes), 0, 0),
     entry("objT", Builtin::Context(Asked::Asserted), 0, 0),
     entry("objF", Builtin::Context(Asked::Retracted), 0, 0),
@@ -207,6 +209,7 @@ impl Builtin {
             | Self::Random
             | Self::Uuid
             | Self::MaxValue
+            | Self::Query
             | Self::Context(
                 Asked::Subject
                 | Asked::PredicateId
@@ -231,7 +234,7 @@ pub(super) fn lookup(name: &str) -> Option<&'static Entry> {
 }
 
 /// Names that the language will have, or that it keeps free for itself.
-const RESERVED: &[&str] = &["query", "let", "fn", "if", "cond", "quote"];
+const RESERVED: &[&str] = &["let", "fn", "if", "cond", "quote"];
 
 /// Whether the language takes this name for itself, now or later.
 pub(super) fn is_taken(name: &str) -> bool {

@@ -6,26 +6,27 @@
 //!    `RULE_DEPTH_MAX`.
 //! 3. Names of predicates are literals, so that what a function reads is known.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use super::builtin::{Asked, Builtin, Comparison, Entry, lookup};
+use super::compiler::{Compiler, LastStep, Purpose, arity, check_params};
 use super::error::{CALLS, Error, Problem};
 use super::expression::{Expr, Kind};
 use super::mention::{Beside, Mentions};
-use super::node::{Absence, Bearer, Depth, Node, Reach, Read, Step, Way, Written};
-use super::parse::{is_name, parse};
+use super::node::{Absence, Bearer, Node, Reach, Read, Written};
+use super::parse::parse;
+use super::question::{GIVEN, NoQueries, Queries, QueryText};
 use super::scope::{Scope, compared, looked_for};
 use super::text::pattern;
 use super::value::Val;
-use crate::base::limits::{
-    RULE_ARITY_MAX, RULE_DEPTH_MAX, RULE_EXPANDED_NODES_MAX, RULE_PATH_STEPS_MAX,
-};
 use crate::model::system::predicate::TAG_ID;
 use crate::model::{Names, PredicateId, PredicateName, StoredFunction, SubjectId, ValueType};
 
 /// How many nodes a pattern counts for, beside its own: to compile one takes as long as to compile many nodes.
 const PATTERN_NODES: usize = 32;
+
+/// How many bytes of a query count for one more: patterns stand in queries too.
+const QUERY_BYTES_OF_A_NODE: usize = 4;
 
 /// A function as it was compiled, and what was learned of it.
 #[derive(Debug)]
@@ -34,12 +35,34 @@ pub(super) struct Compiled {
     pub(super) param_count: usize,
     pub(super) node_count: usize,
     pub(super) reach: Reach,
+    pub(super) asks_queries: bool,
     pub(super) reads: BTreeSet<PredicateId>,
     pub(super) calls: BTreeSet<SubjectId>,
 }
 
-pub(super) fn compile(text: &str, params: &[String], names: &dyn Names) -> Result<Compiled, Error> {
-    Ok(compile_noting(text, params, names)?.0)
+pub(super) fn compile(
+    text: &str,
+    params: &[String],
+    names: &dyn Names,
+    queries: &dyn Queries,
+) -> Result<Compiled, Error> {
+    check_params(text, params)?;
+    let expression = parse(text)?;
+    let compiler = Compiler::new(names, queries, Purpose::Value);
+    Ok(finished(compiler, &expression, text, params)?.0)
+}
+
+/// What a text says of names.
+pub(super) fn mentions(
+    text: &str,
+    params: &[String],
+    names: &dyn Names,
+    queries: &dyn Queries,
+) -> Result<Mentions, Error> {
+    check_params(text, params)?;
+    let expression = parse(text)?;
+    let compiler = Compiler::new(names, queries, Purpose::Mentions);
+    Ok(finished(compiler, &expression, text, params)?.1)
 }
 
 /// Compiles an expression whose value follows from its parameters and the time alone.
@@ -49,36 +72,33 @@ pub(super) fn compile_pure(
     params: &[String],
 ) -> Result<Compiled, Error> {
     check_params(text, params)?;
-    let compiler = Compiler::new(&Nameless, Needs::Arguments);
-    Ok(compiler.compile(expression, text, params)?.0)
+    let compiler = Compiler::new(&Nameless, &NoQueries, Purpose::PureValue);
+    Ok(finished(compiler, expression, text, params)?.0)
 }
 
-/// What a text says of names.
-pub(super) fn mentions(
+fn finished(
+    mut compiler: Compiler<'_>,
+    expression: &Expr,
     text: &str,
     params: &[String],
-    names: &dyn Names,
-) -> Result<Mentions, Error> {
-    Ok(compile_noting(text, params, names)?.1)
-}
-
-fn compile_noting(
-    text: &str,
-    params: &[String],
-    names: &dyn Names,
 ) -> Result<(Compiled, Mentions), Error> {
-    check_params(text, params)?;
-    let expression = parse(text)?;
-    Compiler::new(names, Needs::Anything).compile(&expression, text, params)
-}
-
-/// What an expression may need to have a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needs {
-    /// A bearer, a flake, facts: what a rule has.
-    Anything,
-    /// Its arguments and the time alone.
-    Arguments,
+    let scope = Scope {
+        name: None,
+        text,
+        params,
+        given: None,
+    };
+    let node = compiler.node(expression, &scope)?;
+    let compiled = Compiled {
+        node,
+        param_count: params.len(),
+        node_count: compiler.nodes,
+        reach: compiler.reach,
+        asks_queries: compiler.asks_queries,
+        reads: compiler.reads,
+        calls: compiler.calls,
+    };
+    Ok((compiled, compiler.mentions))
 }
 
 /// No names at all: where nothing is read and no stored function is called.
@@ -99,104 +119,7 @@ impl Names for Nameless {
     }
 }
 
-fn check_params(text: &str, params: &[String]) -> Result<(), Error> {
-    if params.len() > RULE_ARITY_MAX {
-        let problem = Problem::Limit {
-            what: "parameters",
-            max: RULE_ARITY_MAX,
-        };
-        return Err(Error::at(text, 0, problem));
-    }
-    let mut seen = BTreeSet::new();
-    for name in params {
-        if !is_name(name) || !seen.insert(name) {
-            return Err(Error::at(
-                text,
-                0,
-                Problem::Parameter { name: name.clone() },
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A stored function, parsed.
-struct Stored {
-    subject: SubjectId,
-    code: Arc<str>,
-    params: Arc<[String]>,
-    expression: Expr,
-}
-
-struct Compiler<'n> {
-    names: &'n dyn Names,
-    needs: Needs,
-    parsed: BTreeMap<String, Arc<Stored>>,
-    nodes: usize,
-    depth: usize,
-    reach: Reach,
-    reads: BTreeSet<PredicateId>,
-    calls: BTreeSet<SubjectId>,
-    mentions: Mentions,
-    /// What the next node stands beside.
-    beside: Beside,
-}
-
-impl<'n> Compiler<'n> {
-    fn new(names: &'n dyn Names, needs: Needs) -> Self {
-        Self {
-            names,
-            needs,
-            parsed: BTreeMap::new(),
-            nodes: 0,
-            depth: 0,
-            reach: Reach::Bearer,
-            reads: BTreeSet::new(),
-            calls: BTreeSet::new(),
-            mentions: Mentions::default(),
-            beside: Beside::Values,
-        }
-    }
-
-    fn compile(
-        mut self,
-        expression: &Expr,
-        text: &str,
-        params: &[String],
-    ) -> Result<(Compiled, Mentions), Error> {
-        let scope = Scope {
-            name: None,
-            text,
-            params,
-            given: None,
-        };
-        let node = self.node(expression, &scope)?;
-        let compiled = Compiled {
-            node,
-            param_count: params.len(),
-            node_count: self.nodes,
-            reach: self.reach,
-            reads: self.reads,
-            calls: self.calls,
-        };
-        Ok((compiled, self.mentions))
-    }
-
-    fn count(&mut self, at: &Expr, scope: &Scope<'_>) -> Result<(), Error> {
-        self.nodes = self.nodes.saturating_add(1);
-        if self.nodes > RULE_EXPANDED_NODES_MAX {
-            let what = "nodes with all calls put in";
-            return Err(scope.error(
-                at,
-                Problem::Limit {
-                    what,
-                    max: RULE_EXPANDED_NODES_MAX,
-                },
-            ));
-        }
-        Ok(())
-    }
-
+impl Compiler<'_> {
     fn node(&mut self, expression: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
         self.count(expression, scope)?;
         let beside = std::mem::take(&mut self.beside);
@@ -266,28 +189,6 @@ impl<'n> Compiler<'n> {
         Ok(nodes)
     }
 
-    fn deeper(
-        &mut self,
-        at: &Expr,
-        scope: &Scope<'_>,
-        work: impl FnOnce(&mut Self) -> Result<Node, Error>,
-    ) -> Result<Node, Error> {
-        if self.depth >= RULE_DEPTH_MAX {
-            let what = "levels with all calls put in";
-            return Err(scope.error(
-                at,
-                Problem::Limit {
-                    what,
-                    max: RULE_DEPTH_MAX,
-                },
-            ));
-        }
-        self.depth = self.depth.saturating_add(1);
-        let node = work(self);
-        self.depth = self.depth.saturating_sub(1);
-        node
-    }
-
     fn stored(
         &mut self,
         name: &str,
@@ -322,31 +223,6 @@ impl<'n> Compiler<'n> {
         self.node(&stored.expression, &inner)
     }
 
-    fn load(&mut self, name: &str, at: &Expr, scope: &Scope<'_>) -> Result<Arc<Stored>, Error> {
-        if let Some(stored) = self.parsed.get(name) {
-            return Ok(Arc::clone(stored));
-        }
-        let Some(function) = self.names.function(name) else {
-            let name = name.to_owned();
-            return Err(scope.error(at, Problem::UnknownFunction { name }));
-        };
-        let within = |error: Error| Error {
-            function: Some(name.to_owned()),
-            ..error
-        };
-        check_params(&function.code, &function.params).map_err(within)?;
-        let expression = parse(&function.code).map_err(within)?;
-        self.calls.insert(function.subject);
-        let stored = Arc::new(Stored {
-            subject: function.subject,
-            code: function.code,
-            params: function.params,
-            expression,
-        });
-        self.parsed.insert(name.to_owned(), Arc::clone(&stored));
-        Ok(stored)
-    }
-
     fn builtin(
         &mut self,
         entry: &'static Entry,
@@ -355,7 +231,7 @@ impl<'n> Compiler<'n> {
         scope: &Scope<'_>,
         beside: Beside,
     ) -> Result<Node, Error> {
-        if self.needs == Needs::Arguments && !entry.builtin.is_pure() {
+        if self.purpose == Purpose::PureValue && !entry.builtin.is_pure() {
             let name = entry.name.to_owned();
             return Err(scope.error(at, Problem::Unavailable { name }));
         }
@@ -399,6 +275,7 @@ impl<'n> Compiler<'n> {
                 self.node(other, scope)?,
             )))),
             (Builtin::Coalesce, items) => self.nodes(items, scope).map(Node::Coalesce),
+            (Builtin::Query, items) => self.query(items, at, scope),
             (Builtin::MaxValue, [name]) => self.max_value(name, scope),
             (Builtin::Contains, [set, of]) => {
                 let beside = looked_for(set, of, scope);
@@ -429,6 +306,60 @@ impl<'n> Compiler<'n> {
                     items: self.nodes(items, scope)?,
                 })
             }
+        }
+    }
+
+    /// A query, read once and for all.
+    fn query(&mut self, items: &[Expr], at: &Expr, scope: &Scope<'_>) -> Result<Node, Error> {
+        let (text, at, within) = match items {
+            [whole] => {
+                let (text, at, within) = self.literal(whole, scope, "a literal query")?;
+                (QueryText::Whole(text), at, within)
+            }
+            [select, from, clauses, block, limit] => {
+                let text = QueryText::Parts {
+                    select: self.part(select, scope)?,
+                    from: self.part(from, scope)?,
+                    clauses: self.part(clauses, scope)?,
+                    block: self.part(block, scope)?,
+                    limit: self.part(limit, scope)?,
+                };
+                (text, at, scope)
+            }
+            _ => return Err(scope.error(at, arity("query", "1 or 5".to_owned(), items))),
+        };
+        let bytes = text.len().checked_div(QUERY_BYTES_OF_A_NODE).unwrap_or(0);
+        for _ in 0..bytes.saturating_add(PATTERN_NODES) {
+            self.count(at, within)?;
+        }
+        let refused = |why| within.error(at, Problem::Query { why });
+        let question = self.queries.read(&text).map_err(refused)?;
+        if self.purpose != Purpose::Mentions {
+            question.check().map_err(refused)?;
+        }
+        self.mentions.question(&question, within.is_own());
+        self.asks_queries = true;
+        let mut given = Vec::new();
+        for name in question.given() {
+            let entry = GIVEN.contains(name).then(|| lookup(name)).flatten();
+            let Some(Builtin::Context(asked)) = entry.map(|it| it.builtin) else {
+                let name = (*name).to_owned();
+                return Err(within.error(at, Problem::Unavailable { name }));
+            };
+            given.push(self.context(asked, Beside::Values));
+        }
+        Ok(Node::Query { question, given })
+    }
+
+    /// A part of a query: a literal text or number, or `nil`.
+    fn part(&mut self, expression: &Expr, scope: &Scope<'_>) -> Result<Option<String>, Error> {
+        let (expression, scope) = self.resolve(expression, scope)?;
+        self.count(expression, scope)?;
+        match &expression.kind {
+            Kind::Nil => Ok(None),
+            Kind::Int(it) => Ok(Some(it.to_string())),
+            Kind::String(text) => Ok(Some(text.clone())),
+            _ => Err(scope.expected(expression, "a literal text, a number or `nil`")),
         }
     }
 
@@ -569,135 +500,6 @@ impl<'n> Compiler<'n> {
                 value,
             })
         })
-    }
-
-    /// What an expression is, once parameters are replaced by what was given for them.
-    fn resolve<'e>(
-        &mut self,
-        mut expression: &'e Expr,
-        mut scope: &'e Scope<'e>,
-    ) -> Result<(&'e Expr, &'e Scope<'e>), Error> {
-        while let (Kind::Symbol(name), Some((given, outer))) = (&expression.kind, scope.given) {
-            let place = scope.params.iter().position(|param| param == name);
-            let Some(argument) = place.and_then(|place| given.get(place)) else {
-                break;
-            };
-            self.count(expression, scope)?;
-            (expression, scope) = (argument, outer);
-        }
-        Ok((expression, scope))
-    }
-
-    fn literal<'e>(
-        &mut self,
-        expression: &'e Expr,
-        scope: &'e Scope<'e>,
-        expected: &'static str,
-    ) -> Result<(String, &'e Expr, &'e Scope<'e>), Error> {
-        let (expression, scope) = self.resolve(expression, scope)?;
-        self.count(expression, scope)?;
-        match &expression.kind {
-            Kind::String(text) => Ok((text.clone(), expression, scope)),
-            _ => Err(scope.expected(expression, expected)),
-        }
-    }
-
-    fn steps<'e>(
-        &mut self,
-        path: &'e Expr,
-        scope: &'e Scope<'e>,
-    ) -> Result<(&'e [Expr], &'e Scope<'e>), Error> {
-        let (path, scope) = self.resolve(path, scope)?;
-        self.count(path, scope)?;
-        let items = match &path.kind {
-            Kind::Vector(items) if !items.is_empty() => items.as_slice(),
-            Kind::String(_) => std::slice::from_ref(path),
-            _ => return Err(scope.expected(path, "a vector of names")),
-        };
-        if items.len() > RULE_PATH_STEPS_MAX {
-            let what = "steps of a path";
-            return Err(scope.error(
-                path,
-                Problem::Limit {
-                    what,
-                    max: RULE_PATH_STEPS_MAX,
-                },
-            ));
-        }
-        Ok((items, scope))
-    }
-
-    fn path(&mut self, path: &Expr, scope: &Scope<'_>, last: LastStep) -> Result<Vec<Step>, Error> {
-        let (items, scope) = self.steps(path, scope)?;
-        let mut steps = Vec::new();
-        for item in items {
-            let (text, at, within) = self.literal(item, scope, "a predicate's name")?;
-            let (name, depth) = match (text.strip_suffix('+'), text.strip_suffix('*')) {
-                (Some(name), _) => (name, Depth::OnceOrMore),
-                (_, Some(name)) => (name, Depth::AnyTimes),
-                _ => (text.as_str(), Depth::Once),
-            };
-            let (name, way) = match name.split_once("/_") {
-                Some((collection, local)) => (format!("{collection}/{local}"), Way::Reverse),
-                None => (name.to_owned(), Way::Forward),
-            };
-            let predicate = self.predicate(&name, at, within)?;
-            let is_ref = predicate.value_type == ValueType::Ref;
-            let must_refer =
-                way == Way::Reverse || depth != Depth::Once || last == LastStep::MustRefer;
-            if must_refer && !is_ref {
-                return Err(within.error(at, Problem::NotRef { name }));
-            }
-            let read = self.read(predicate);
-            steps.push(Step { read, way, depth });
-        }
-        Ok(steps)
-    }
-
-    fn predicate(
-        &mut self,
-        name: &str,
-        at: &Expr,
-        scope: &Scope<'_>,
-    ) -> Result<PredicateName, Error> {
-        let name = name.to_owned();
-        match self.names.predicate(&name) {
-            None => Err(scope.error(at, Problem::UnknownPredicate { name })),
-            Some(predicate) if predicate.is_sealed => {
-                Err(scope.error(at, Problem::Sealed { name }))
-            }
-            Some(predicate) => {
-                self.mentions.predicate(predicate.id, at, scope.is_own());
-                Ok(predicate)
-            }
-        }
-    }
-
-    fn read(&mut self, predicate: PredicateName) -> Read {
-        let is_tag = predicate.value_type == ValueType::Tag;
-        self.reads.insert(predicate.id);
-        if is_tag {
-            self.reads.insert(TAG_ID);
-        }
-        Read {
-            id: predicate.id,
-            is_tag,
-        }
-    }
-}
-
-/// What the last step of a path may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LastStep {
-    MayTell,
-    MustRefer,
-}
-
-fn arity(name: &str, takes: String, arguments: &[Expr]) -> Problem {
-    Problem::Arity {
-        name: name.to_owned(),
-        takes,
-        given: arguments.len(),
     }
 }
 

@@ -149,6 +149,12 @@ pub enum Problem {
         /// The names, joined by arrows.
         cycle: String,
     },
+    /// It is no query, or names what there is not.
+    #[error("the query cannot be used: {why}")]
+    Query {
+        /// What is wrong, on one line.
+        why: String,
+    },
     /// It needs a bearer, a flake or facts, and there are none where this stands.
     #[error("`{name}` is not available here")]
     Unavailable {
@@ -235,6 +241,9 @@ pub enum Fault {
         /// The bound.
         max: usize,
     },
+    /// A query cannot be asked with the values that it is given.
+    #[error("`query` cannot be asked with what it is given")]
+    Unasked,
     /// `cas` compares with another value than the current one.
     #[error("the current value is not the one that `cas` compares with")]
     Stale,

@@ -18,11 +18,13 @@ use super::exact::{Operator, Rounding};
 use super::node::{Absence, Bearer, Node, Read, Written};
 use super::number::{Number, apply, round};
 use super::path::{Reader, subject, subjects};
+use super::question::Question;
 use super::stored::stored;
 use super::text::{append, bounded, find, is_email, piece};
 use super::value::Val;
-use crate::base::Budget;
-use crate::model::{Facts, Flake, Op, SubjectId, ValueRef, ValueType};
+use crate::base::limits::QUERY_IN_RULE_STEPS_MAX;
+use crate::base::{Budget, Exceeded};
+use crate::model::{self, Facts, Flake, Op, SubjectId, ValueRef, ValueType};
 
 /// Bytes of a text that are worked on for one step.
 const TEXT_BYTES_A_STEP: usize = 64;
@@ -133,6 +135,13 @@ impl<'a> Evaluation<'a> {
                 keys,
                 function,
             } => look_up(function, self.value(map)?, keys),
+            Node::Query { question, given } => {
+                let given = self.values(given)?;
+                if given.iter().any(Val::is_nil) {
+                    return Err(Fault::Absent { function: "query" }.into());
+                }
+                self.query(question.as_ref(), &given)
+            }
             Node::GetAll {
                 start,
                 path,
@@ -209,6 +218,24 @@ impl<'a> Evaluation<'a> {
                 let values = self.values(items)?;
                 self.call(*builtin, function, &values)
             }
+        }
+    }
+
+    /// A query is paid as all else is, out of what is left, and has a bound of its own.
+    fn query(self, question: &dyn Question, given: &[Val]) -> Result<Val, Stop> {
+        let budget = self.reader.budget;
+        let own = budget.within(QUERY_IN_RULE_STEPS_MAX);
+        let answer = question.answer(given, self.context.now_ms, self.reader.facts, &own);
+        self.spend(own.spent())?;
+        match answer {
+            Err(Stop::Error(model::Error::Exceeded(Exceeded::Steps { .. }))) => {
+                Err(model::Error::Exceeded(Exceeded::Query {
+                    what: "the steps of a query in a function",
+                    max: QUERY_IN_RULE_STEPS_MAX,
+                })
+                .into())
+            }
+            answer => answer,
         }
     }
 

@@ -11,6 +11,7 @@ use super::evaluate::Evaluation;
 use super::expression::Expr;
 use super::node::Reach;
 use super::parse::is_name;
+use super::question::Queries;
 use super::value::Val;
 use crate::base::Budget;
 use crate::model::{self, Empty, Facts, Names, PredicateId, SubjectId, T};
@@ -42,12 +43,17 @@ pub fn is_function_name(name: &str) -> bool {
 }
 
 impl Function {
-    /// Compiles the text of a function: `true`, `false`, or one s-expression.
+    /// Compiles the text of a function: `true`, `false`, or one s-expression. Queries in it are read by `queries`.
     ///
     /// # Errors
     /// Where the text is no function: line, column and what was expected.
-    pub fn compile(text: &str, params: &[String], names: &dyn Names) -> Result<Self, Error> {
-        Ok(Self::of(compile(text, params, names)?))
+    pub fn compile(
+        text: &str,
+        params: &[String],
+        names: &dyn Names,
+        queries: &dyn Queries,
+    ) -> Result<Self, Error> {
+        Ok(Self::of(compile(text, params, names, queries)?))
     }
 
     /// Compiles an expression whose value follows from its parameters and the time alone: it has no bearer, no flake
@@ -130,7 +136,12 @@ impl Function {
         self.compiled.reach
     }
 
-    /// Every predicate it may read.
+    /// Whether it asks a query, which reads what it comes upon.
+    pub fn asks_queries(&self) -> bool {
+        self.compiled.asks_queries
+    }
+
+    /// Every predicate it may read, but for those that its queries do.
     pub fn reads(&self) -> &BTreeSet<PredicateId> {
         &self.compiled.reads
     }

@@ -4,8 +4,10 @@
 //! themselves. INVARIANT(mentions): noting changes neither what a text compiles to nor what is counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::expression::{Expr, Kind};
+use super::question::Question;
 use crate::model::system::predicate;
 use crate::model::{PredicateId, SubjectId};
 
@@ -41,6 +43,8 @@ pub(super) struct Mentions {
     pub(super) reads_names: BTreeSet<PredicateId>,
     /// Whether it does more with `(?p)` than compare it with literals.
     pub(super) asks_predicate_name: bool,
+    /// Its queries.
+    pub(super) questions: Vec<Arc<dyn Question>>,
     /// Whether it asks for `(?o)` or `(?pO)`, which tell a tag by its name.
     pub(super) asks_object: bool,
 }
@@ -78,6 +82,13 @@ impl Mentions {
     pub(super) fn function(&mut self, subject: SubjectId, at: &Expr, is_own: bool) {
         if is_own {
             self.names.insert(at.at, Named::Function(subject));
+        }
+    }
+
+    /// Notes a query.
+    pub(super) fn question(&mut self, question: &Arc<dyn Question>, is_own: bool) {
+        if is_own {
+            self.questions.push(Arc::clone(question));
         }
     }
 

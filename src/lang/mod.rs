@@ -14,7 +14,8 @@
 //! `error` and `value` stand lowest; `parse` makes the tree of `expression`; `builtin` is the table of names;
 //! `chance` is numbers out of a seed;
 //! `compile` turns an expression into the `node`s that `evaluate` walks, with `number`, `exact`, `text`, `path`, `stored`
-//! and `collection` for the work; `function` is the face. `mention` is what `compile` notes of names, out of which
+//! and `collection` for the work; `question` is what is asked of whoever knows what a query is;
+//! `function` is the face. `mention` is what `compile` notes of names, out of which
 //! `bound` writes a text anew after a rename.
 
 mod bound;
@@ -22,6 +23,7 @@ mod builtin;
 mod chance;
 mod collection;
 mod compile;
+mod compiler;
 mod context;
 mod error;
 mod evaluate;
@@ -33,6 +35,7 @@ mod node;
 mod number;
 mod parse;
 mod path;
+mod question;
 mod scope;
 mod stored;
 #[cfg(test)]
@@ -48,4 +51,5 @@ pub use expression::{Expr, Kind, print};
 pub use function::{Function, Truth, is_function_name};
 pub use node::Reach;
 pub use parse::parse;
+pub use question::{GIVEN, NoQueries, Queries, QueryText, Question};
 pub use value::Val;

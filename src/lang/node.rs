@@ -3,7 +3,10 @@
 //! A fused node stands for several plain ones. INVARIANT(fused): it gives the same value or fault, and spends the
 //! same steps, as the nodes it stands for.
 
+use std::sync::Arc;
+
 use super::builtin::{Asked, Builtin, Comparison};
+use super::question::Question;
 use super::value::Val;
 use crate::model::{PredicateId, ValueType};
 
@@ -110,6 +113,11 @@ pub(super) enum Node {
     },
     /// The greatest value of a predicate.
     MaxValue(Read),
+    /// What a query tells, given the values of these context functions.
+    Query {
+        question: Arc<dyn Question>,
+        given: Vec<Node>,
+    },
     GetAll {
         start: Box<Node>,
         path: Vec<Step>,

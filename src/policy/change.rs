@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::permissions::Policy;
 use crate::model::{Facts, Flake, PredicateId, SubjectId};
-use crate::schema::Schema;
 
 /// What a transaction makes of the policy.
 #[expect(
@@ -11,10 +11,10 @@ use crate::schema::Schema;
     reason = "facts cannot be told in one line"
 )]
 pub struct PolicyChange<'a> {
-    /// The facts before it, and the schema of those.
-    pub before: (&'a dyn Facts, &'a Schema),
-    /// The facts after it, and the schema of those.
-    pub after: (&'a dyn Facts, &'a Schema),
+    /// The facts before it, and the policy and schema of those.
+    pub before: (&'a dyn Facts, &'a Policy),
+    /// The facts after it, and the policy and schema of those.
+    pub after: (&'a dyn Facts, &'a Policy),
     /// All its flakes.
     pub flakes: &'a [Flake],
     /// What the request itself changes: what is wrong with another subject is that it needs what is changed.

@@ -346,7 +346,12 @@ impl State<'_> {
                 continue;
             };
             // What does not compile is used by no rule that stands.
-            let Ok(compiled) = Function::compile(&stored.code, &stored.params, &**schema) else {
+            let Ok(compiled) = Function::compile(
+                &stored.code,
+                &stored.params,
+                &**schema,
+                self.policy.queries(),
+            ) else {
                 continue;
             };
             if compiled

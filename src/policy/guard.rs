@@ -47,10 +47,11 @@ pub fn touches_policy(flakes: &[Flake]) -> bool {
 /// `Fixed`, `InvalidFunction`, `InvalidRule` or `InUse`, for the lowest subject that is wrong.
 pub fn check_policy(change: &PolicyChange<'_>) -> Result<(), Error> {
     let PolicyChange {
-        after: (after, schema),
+        after: (after, policy),
         flakes,
         ..
     } = *change;
+    let schema = policy.schema();
     if !touches_policy(flakes)
         && !flakes
             .iter()
@@ -209,7 +210,8 @@ fn is_long_over(token: SubjectId, facts: &dyn Facts, now_ms: i64) -> Result<bool
 
 /// Point 2, for functions: all of them compile, those of the request told first.
 fn check_functions(change: &PolicyChange<'_>) -> Result<(), Error> {
-    let (after, schema) = change.after;
+    let (after, policy) = change.after;
+    let schema = policy.schema();
     let functions = all(collection::FUNCTION, after)?;
     let (first, then): (Vec<_>, Vec<_>) = functions
         .into_iter()
@@ -236,7 +238,7 @@ fn check_functions(change: &PolicyChange<'_>) -> Result<(), Error> {
         let Some(StoredFunction { params, .. }) = schema.function(&name) else {
             return invalid(format!("the parameters of `{name}` are no array of names"));
         };
-        if let Err(error) = Function::compile(&code, &params, schema) {
+        if let Err(error) = Function::compile(&code, &params, &**schema, policy.queries()) {
             let told = error.told_by(|name| may_name_function(name, change))?;
             return invalid(format!("function `{name}`: {told}"));
         }

@@ -12,6 +12,7 @@ mod guard;
 mod permissions;
 mod rule;
 mod uses;
+mod verdicts;
 mod view;
 mod write;
 
@@ -19,7 +20,7 @@ pub use change::PolicyChange;
 pub use error::{Error, Refusal};
 pub use grant::{check_grants, gives_account, holds_all};
 pub use guard::{check_policy, touches_policy};
-pub use permissions::{Allowed, Op, Permissions, Policy};
+pub use permissions::{Allowed, Op, Permissions, Policy, QueriesOf};
 pub use rule::{Effect, Rule};
 pub use view::{History, View};
 pub use write::{Cause, StagedFlake, judge_writes};

@@ -12,7 +12,7 @@ use std::sync::{Arc, RwLock};
 use super::rule::{Effect, FunctionText, Rule, text_of};
 use crate::base::Budget;
 use crate::base::limits::REQUEST_STEPS_MAX;
-use crate::lang::{Context, Function, Previous, Reach, Val};
+use crate::lang::{Context, Function, Previous, Queries, Reach, Val};
 use crate::model::system::{ROOT_ROLE, predicate};
 use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, Value, ValueRef};
 use crate::schema::Schema;
@@ -92,10 +92,15 @@ pub struct Permissions {
     by_predicate: Vec<u32>,
 }
 
+/// Who reads the queries in functions, for a state with this schema.
+pub type QueriesOf = fn(&Arc<Schema>) -> Arc<dyn Queries>;
+
 /// The rules and permissions of one state of the database, read when they are first asked for.
 #[derive(Debug)]
 pub struct Policy {
     schema: Arc<Schema>,
+    queries_of: QueriesOf,
+    queries: Arc<dyn Queries>,
     rules: RwLock<HashMap<SubjectId, Arc<Rule>>>,
     /// The functions of specs; none, for one that does not compile.
     functions: RwLock<HashMap<SubjectId, Option<Function>>>,
@@ -107,13 +112,26 @@ const KEPT_MAX: usize = 10_000;
 
 impl Policy {
     /// An empty cache for a state with this schema.
-    pub fn new(schema: Arc<Schema>) -> Self {
+    pub fn new(schema: Arc<Schema>, queries_of: QueriesOf) -> Self {
         Self {
+            queries_of,
+            queries: queries_of(&schema),
             schema,
             rules: RwLock::new(HashMap::new()),
             functions: RwLock::new(HashMap::new()),
             permissions: RwLock::new(HashMap::new()),
         }
+    }
+
+    /// An empty cache for another state of the database, with this schema.
+    #[must_use]
+    pub fn anew(&self, schema: Arc<Schema>) -> Self {
+        Self::new(schema, self.queries_of)
+    }
+
+    /// Who reads the queries in the functions of this state.
+    pub fn queries(&self) -> &dyn Queries {
+        &*self.queries
     }
 
     /// The schema of this state.
@@ -151,7 +169,7 @@ impl Policy {
         {
             return Ok(Arc::clone(found));
         }
-        let made = Arc::new(Rule::load(id, facts, &self.schema)?);
+        let made = Arc::new(Rule::load(id, facts, &self.schema, self.queries())?);
         if let Ok(mut kept) = self.rules.write() {
             kept.insert(id, Arc::clone(&made));
         }
@@ -169,7 +187,7 @@ impl Policy {
             FunctionText {
                 code: Some(code),
                 params: None,
-            } => Function::compile(&code, &[], &*self.schema).ok(),
+            } => Function::compile(&code, &[], &*self.schema, self.queries()).ok(),
             FunctionText { .. } => None,
         };
         if let Ok(mut kept) = self.functions.write() {
@@ -327,12 +345,17 @@ impl Permissions {
     }
 
     pub(super) fn plan_of(&self, p: PredicateId) -> &Plan {
-        let index = usize::try_from(p.0)
-            .ok()
-            .and_then(|index| self.by_predicate.get(index));
-        let plan = index.and_then(|plan| usize::try_from(*plan).ok());
-        plan.and_then(|plan| self.plans.get(plan))
-            .unwrap_or(&Plan::Deny)
+        self.numbered_plan_of(p).1
+    }
+
+    /// The plan of a predicate, and the number by which it is told from others.
+    pub(super) fn numbered_plan_of(&self, p: PredicateId) -> (u32, &Plan) {
+        let index = usize::try_from(p.0).ok();
+        let number = index.and_then(|index| self.by_predicate.get(index));
+        let number = number.copied().unwrap_or(0);
+        let index = usize::try_from(number).ok();
+        let plan = index.and_then(|index| self.plans.get(index));
+        (number, plan.unwrap_or(&Plan::Deny))
     }
 
     /// What a write may touch at all: whether any rule could allow a flake of `p`.

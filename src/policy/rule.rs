@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::base::Budget;
-use crate::lang::{Context, Function, Reach, Truth};
+use crate::lang::{Context, Function, Queries, Reach, Truth};
 use crate::model::system::{collection, predicate};
 use crate::model::{CollectionId, Error, Facts, PredicateId, SubjectId, Value};
 use crate::schema::{Schema, tag_name};
@@ -80,7 +80,12 @@ struct Raw {
 
 impl Rule {
     /// Reads a rule.
-    pub(super) fn load(id: SubjectId, facts: &dyn Facts, schema: &Schema) -> Result<Self, Error> {
+    pub(super) fn load(
+        id: SubjectId,
+        facts: &dyn Facts,
+        schema: &Schema,
+        queries: &dyn Queries,
+    ) -> Result<Self, Error> {
         let raw = read(id, facts)?;
         let mut is_broken = raw.collection.is_none() || raw.functions.is_empty();
         let ops = tag_names(&raw.ops, facts)?;
@@ -116,7 +121,7 @@ impl Rule {
                 FunctionText {
                     code: Some(code),
                     params: None,
-                } => Function::compile(code, &[], schema).ok(),
+                } => Function::compile(code, &[], schema, queries).ok(),
                 FunctionText { .. } => None,
             };
             used.insert((function, text));

@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use super::change::PolicyChange;
 use super::error::Error;
+use super::permissions::Policy;
 use crate::base::limits::RULE_SYMBOL_BYTES_MAX;
 use crate::lang::{Bound, Renamed};
 use crate::model::system::{USER_NUMBER_FIRST, collection, predicate};
-use crate::model::{Direction, Facts, Names, PredicateId, SubjectId, Value, ValueRef};
+use crate::model::{
+    CollectionId, Direction, Facts, Names, PredicateId, SubjectId, Value, ValueRef,
+};
 use crate::schema::{Conversion, Schema, conversion};
 
 /// The predicates by which a function is referred to where it is used.
@@ -49,14 +52,19 @@ pub(super) fn check_uses(change: &PolicyChange<'_>) -> Result<(), Error> {
             Some(texts) => texts,
             None => texts.insert(unchanged_texts(change)?),
         };
+        let name = schema_name(s, change);
         for (function, text) in texts {
-            let is_used = match (PredicateId::of_subject(s), is_gone) {
-                (Some(p), true) => text.names(p),
-                (Some(p), false) => {
-                    text.finds_by(p) || (is_told_apart(s, change) && text.sees(Renamed::TagOf(p)))
-                }
-                (None, _) => text.calls(s),
-            };
+            let is_used = text.calls(s)
+                || match (PredicateId::of_subject(s), is_gone) {
+                    (Some(p), true) => text.names(p),
+                    (Some(p), false) => {
+                        text.finds_by(p)
+                            || (is_told_apart(s, change) && text.sees(Renamed::TagOf(p)))
+                    }
+                    (None, _) => false,
+                };
+            // What a query says it means by its name before, and its values as they were.
+            let is_used = is_used || name.as_deref().is_some_and(|name| text.asks_for(name));
             if is_used {
                 let who = name_of(*function, change)?;
                 return Err(in_use(s, format!("{who} uses it")));
@@ -80,7 +88,10 @@ pub(super) fn check_tag_renamed(
     let (of, own) = old.split_once(':').unwrap_or((old, ""));
     let (new_of, new_own) = new.split_once(':').unwrap_or((new, ""));
     let id = |schema: &Schema, name: &str| schema.predicate_named(name).map(|it| it.id);
-    let (before, after) = (id(change.before.1, of), id(change.after.1, new_of));
+    let (before, after) = (
+        id(change.before.1.schema(), of),
+        id(change.after.1.schema(), new_of),
+    );
     if before != after || (before.is_none() && of != new_of) {
         return fixed("a tag keeps its predicate, with which its id begins");
     }
@@ -97,8 +108,11 @@ pub(super) fn check_tag_renamed(
     if u64::from(of.0) < USER_NUMBER_FIRST {
         return fixed("a tag of the system's predicates keeps its name");
     }
-    for (function, text) in texts(change.after.0, change.after.1)? {
-        if text.sees(Renamed::TagOf(of)) {
+    let policy = change.after.1;
+    let name_of_predicate = policy.schema().predicate(of).map(|it| &*it.name);
+    for (function, text) in texts(change.after.0, policy)? {
+        let is_asked_for = || name_of_predicate.is_some_and(|name| text.asks_for(name));
+        if text.sees(Renamed::TagOf(of)) || is_asked_for() {
             let who = name_of(function, change)?;
             return Err(in_use(tag, format!("{who} may tell the tag by its name")));
         }
@@ -119,6 +133,17 @@ pub(super) fn broken(user: SubjectId, change: &PolicyChange<'_>) -> Result<Error
     Ok(in_use(subject.unwrap_or(user), why))
 }
 
+/// The name of before of a predicate or a collection.
+fn schema_name(s: SubjectId, change: &PolicyChange<'_>) -> Option<Arc<str>> {
+    let schema = change.before.1.schema();
+    if let Some(p) = PredicateId::of_subject(s) {
+        return schema.predicate(p).map(|it| Arc::clone(&it.name));
+    }
+    let of_collections = s.collection() == collection::COLLECTION;
+    let id = of_collections.then(|| CollectionId::new(s.number()))??;
+    schema.collection(id).map(|it| Arc::clone(&it.name))
+}
+
 /// Whether a predicate's values are kept in another way after a change of its type.
 fn is_kept_otherwise(s: SubjectId, change: &PolicyChange<'_>) -> bool {
     conversion_of(s, change).is_some_and(Conversion::changes_values)
@@ -128,7 +153,10 @@ fn is_kept_otherwise(s: SubjectId, change: &PolicyChange<'_>) -> bool {
 fn conversion_of(s: SubjectId, change: &PolicyChange<'_>) -> Option<Conversion> {
     let id = PredicateId::of_subject(s)?;
     let type_of = |schema: &Schema| schema.predicate(id).map(|it| it.value_type);
-    conversion(type_of(change.before.1)?, type_of(change.after.1)?)
+    conversion(
+        type_of(change.before.1.schema())?,
+        type_of(change.after.1.schema())?,
+    )
 }
 
 /// Whether a function may tell a predicate's values after a change of its type from those before.
@@ -182,7 +210,7 @@ fn unchanged_texts(change: &PolicyChange<'_>) -> Result<Vec<(SubjectId, Bound)>,
 }
 
 /// All functions that compile, bound to what they name.
-fn texts(facts: &dyn Facts, schema: &Schema) -> Result<Vec<(SubjectId, Bound)>, Error> {
+fn texts(facts: &dyn Facts, policy: &Policy) -> Result<Vec<(SubjectId, Bound)>, Error> {
     let mut names: Vec<(SubjectId, String)> = Vec::new();
     facts.collection(
         collection::FUNCTION,
@@ -195,12 +223,13 @@ fn texts(facts: &dyn Facts, schema: &Schema) -> Result<Vec<(SubjectId, Bound)>, 
             ControlFlow::Continue(())
         },
     )?;
+    let schema = &**policy.schema();
     let mut texts = Vec::new();
     for (s, name) in names {
         let Some(stored) = schema.function(&name) else {
             continue;
         };
-        if let Ok(text) = Bound::of(&stored.code, &stored.params, schema) {
+        if let Ok(text) = Bound::of(&stored.code, &stored.params, schema, policy.queries()) {
             texts.push((s, text));
         }
     }

@@ -9,13 +9,13 @@
 //!    (law 14), so that a hidden fact changes no answer.
 //! 5. Sealed predicates are shown to nobody, root included.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::permissions::{Permissions, Plan};
+use super::verdicts::{Look, SubjectMap, Verdict, Verdicts};
 use crate::base::Budget;
 use crate::lang::{Context, Reach};
 use crate::model::system::{USER_NUMBER_FIRST, collection, is_walked, predicate};
@@ -43,10 +43,9 @@ pub struct View<'a> {
     budget: &'a Budget,
     /// Work that nobody is charged for.
     work: Budget,
-    /// The last subject that was judged as a whole: with which plan, the verdict, and its steps.
-    last: Cell<Option<(SubjectId, *const Plan, bool, u64)>>,
-    targets: RefCell<HashMap<SubjectId, bool>>,
-    tags: RefCell<HashMap<SubjectId, bool>>,
+    verdicts: Verdicts,
+    targets: RefCell<SubjectMap<SubjectId, bool>>,
+    tags: RefCell<SubjectMap<SubjectId, bool>>,
 }
 
 impl fmt::Debug for View<'_> {
@@ -75,9 +74,9 @@ impl<'a> View<'a> {
             now_ms,
             budget,
             work: budget.unbounded(),
-            last: Cell::new(None),
-            targets: RefCell::new(HashMap::new()),
-            tags: RefCell::new(HashMap::new()),
+            verdicts: Verdicts::default(),
+            targets: RefCell::default(),
+            tags: RefCell::default(),
         }
     }
 
@@ -90,6 +89,11 @@ impl<'a> View<'a> {
 
     /// Whether one fact is visible. Charges its steps if it is.
     pub fn sees(&self, fact: Fact<'_>) -> Result<bool, Error> {
+        self.sees_now(fact, Look::Row)
+    }
+
+    /// Whether one fact is visible, and why it is looked at.
+    fn sees_now(&self, fact: Fact<'_>, look: Look) -> Result<bool, Error> {
         self.work.spend(1)?;
         if self.is_sealed(fact.p) {
             return Ok(false);
@@ -100,7 +104,7 @@ impl<'a> View<'a> {
         }
         let steps = if self.is_shown_by_law(fact)? {
             0
-        } else if let Some(steps) = self.passes(fact)? {
+        } else if let Some(steps) = self.passes(fact, look)? {
             steps
         } else {
             return Ok(false);
@@ -167,7 +171,7 @@ impl<'a> View<'a> {
                     t: self.facts.basis(),
                 };
                 let seen = self.work.spend(1).map_err(Error::from).and_then(|()| {
-                    Ok(self.is_shown_but_tags(fact)? || self.passes(fact)?.is_some())
+                    Ok(self.is_shown_but_tags(fact)? || self.passes(fact, Look::Target)?.is_some())
                 });
                 match seen {
                     Ok(seen) => shown = seen && !self.is_sealed(p),
@@ -214,7 +218,7 @@ impl<'a> View<'a> {
                 return Ok(ControlFlow::Continue(()));
             }
             self.work.spend(1)?;
-            shown = self.is_shown_by_law(fact)? || self.passes(fact)?.is_some();
+            shown = self.is_shown_by_law(fact)? || self.passes(fact, Look::Target)?.is_some();
             Ok(if shown {
                 ControlFlow::Break(())
             } else {
@@ -226,28 +230,33 @@ impl<'a> View<'a> {
     }
 
     /// Whether the rules allow a fact, and in how many steps.
-    fn passes(&self, fact: Fact<'_>) -> Result<Option<u64>, Error> {
-        let plan = self.permissions.plan_of(fact.p);
+    fn passes(&self, fact: Fact<'_>, look: Look) -> Result<Verdict, Error> {
+        let (number, plan) = self.permissions.numbered_plan_of(fact.p);
         let reach = match plan {
             Plan::Allow => return Ok(Some(0)),
             Plan::Deny => return Ok(None),
             Plan::Ask { reach, .. } => *reach,
         };
-        let key: *const Plan = plan;
-        if reach <= Reach::Subject
-            && let Some((s, of, allowed, steps)) = self.last.get()
-            && s == fact.s
-            && std::ptr::eq(of, key)
-        {
-            return Ok(allowed.then_some(steps));
+        // With a history, which facts the rules are asked on depends on the subject.
+        let is_of_bearer = reach == Reach::Bearer && self.history.is_none();
+        let known = match reach {
+            _ if is_of_bearer => self.verdicts.of_bearer(number),
+            Reach::Bearer | Reach::Subject => self.verdicts.of(fact.s, number, look),
+            Reach::Flake => None,
+        };
+        if let Some(verdict) = known {
+            return Ok(verdict);
         }
         let before = self.work.spent();
         let allowed = self.judge(plan, fact)?;
         let steps = self.work.spent().saturating_sub(before);
-        if reach <= Reach::Subject {
-            self.last.set(Some((fact.s, key, allowed, steps)));
+        let verdict = allowed.then_some(steps);
+        match reach {
+            _ if is_of_bearer => self.verdicts.put_of_bearer(number, verdict),
+            Reach::Bearer | Reach::Subject => self.verdicts.put(fact.s, number, verdict, look),
+            Reach::Flake => {}
         }
-        Ok(allowed.then_some(steps))
+        Ok(verdict)
     }
 
     fn judge(&self, plan: &Plan, fact: Fact<'_>) -> Result<bool, Error> {
@@ -277,11 +286,12 @@ impl<'a> View<'a> {
     /// Runs a visit and hands on what is visible.
     fn seen(
         &self,
+        look: Look,
         run: impl FnOnce(&mut Visit<'_>) -> Result<(), Error>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         each(run, &mut |fact| {
-            Ok(if self.sees(fact)? {
+            Ok(if self.sees_now(fact, look)? {
                 visit(fact)
             } else {
                 ControlFlow::Continue(())
@@ -338,11 +348,11 @@ impl Facts for View<'_> {
     }
 
     fn subject(&self, s: SubjectId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.seen(|each| self.facts.subject(s, each), visit)
+        self.seen(Look::Row, |each| self.facts.subject(s, each), visit)
     }
 
     fn values(&self, s: SubjectId, p: PredicateId, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.seen(|each| self.facts.values(s, p, each), visit)
+        self.seen(Look::Row, |each| self.facts.values(s, p, each), visit)
     }
 
     fn among(
@@ -351,7 +361,11 @@ impl Facts for View<'_> {
         predicates: &[PredicateId],
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
-        self.seen(|each| self.facts.among(s, predicates, each), visit)
+        self.seen(
+            Look::Row,
+            |each| self.facts.among(s, predicates, each),
+            visit,
+        )
     }
 
     fn subjects(
@@ -362,12 +376,15 @@ impl Facts for View<'_> {
     ) -> Result<(), Error> {
         self.pay_for_finding(p)?;
         let mut failed = None;
-        self.facts.subjects(p, o, &mut |s| match self.sees(Fact {
-            s,
-            p,
-            o,
-            t: self.facts.basis(),
-        }) {
+        self.facts.subjects(p, o, &mut |s| match self.sees_now(
+            Fact {
+                s,
+                p,
+                o,
+                t: self.facts.basis(),
+            },
+            Look::Find,
+        ) {
             Ok(true) => visit(s),
             Ok(false) => ControlFlow::Continue(()),
             Err(error) => {
@@ -384,12 +401,15 @@ impl Facts for View<'_> {
         visit: &mut dyn FnMut(PredicateId, SubjectId) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut failed = None;
-        self.facts.referrers(o, &mut |p, s| match self.sees(Fact {
-            s,
-            p,
-            o: ValueRef::Ref(o),
-            t: self.facts.basis(),
-        }) {
+        self.facts.referrers(o, &mut |p, s| match self.sees_now(
+            Fact {
+                s,
+                p,
+                o: ValueRef::Ref(o),
+                t: self.facts.basis(),
+            },
+            Look::Find,
+        ) {
             Ok(true) => visit(p, s),
             Ok(false) => ControlFlow::Continue(()),
             Err(error) => {
@@ -402,7 +422,7 @@ impl Facts for View<'_> {
 
     fn range(&self, p: PredicateId, bounds: &Bounds, visit: &mut Visit<'_>) -> Result<(), Error> {
         self.pay_for_finding(p)?;
-        self.seen(|each| self.facts.range(p, bounds, each), visit)
+        self.seen(Look::Find, |each| self.facts.range(p, bounds, each), visit)
     }
 
     fn collection(
@@ -413,6 +433,7 @@ impl Facts for View<'_> {
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         self.seen(
+            Look::Row,
             |each| self.facts.collection(c, direction, after, each),
             visit,
         )
@@ -428,6 +449,7 @@ impl Facts for View<'_> {
     ) -> Result<(), Error> {
         let facts = self.facts;
         self.seen(
+            Look::Row,
             |each| facts.collection_among(c, direction, after, predicates, each),
             visit,
         )

@@ -20,12 +20,14 @@ use super::error::Error;
 use super::find::too_many_rows;
 use super::group::{Group, GroupReader, Vars};
 use super::json::Json;
+use super::options::Options;
 use super::pointer::Pointer;
 use super::reader::Reader;
 use super::relation::{Relation, Var};
 use super::run::Run;
-use super::select::{Select, Way, count, invalid, switch};
+use super::select::{Select, Way, invalid};
 use super::solve::solve;
+use super::survey::Allowance;
 use super::when::When;
 use crate::base::limits::{QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX};
 use crate::model::SubjectId;
@@ -75,16 +77,6 @@ struct Key {
     folds_case: bool,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Options {
-    limit: Option<usize>,
-    offset: Option<usize>,
-    order: Option<(Pointer, Json)>,
-    compact: Option<bool>,
-    component: Option<bool>,
-    pretty: Option<bool>,
-}
-
 impl Analytical {
     /// Reads a query whose `where` is an array.
     ///
@@ -99,14 +91,17 @@ impl Analytical {
         }
         let mut draft = Draft::default();
         for (key, value) in members {
-            draft.member(key, value, &root.key(key), &mut variables)?;
+            draft.member(key, value, &root.key(key))?;
         }
         let (rows, at, select) = draft.select.ok_or_else(|| {
             let why = "a query has `select`, `selectOne` or `selectDistinct`";
             invalid(&root, why)
         })?;
-        let where_is_there = || invalid(&root, "a query of clauses has a `where`");
-        let group = draft.group.ok_or_else(where_is_there)?;
+        let Some((at_where, items)) = draft.items else {
+            return Err(invalid(&root, "a query of clauses has a `where`"));
+        };
+        let reader = GroupReader::new(&mut variables);
+        let group = reader.whole(&items, &at_where, &draft.more)?;
         if let Some(var) = group.scope.needed.iter().next() {
             let why = format!("`{}` is bound by nothing", variables.name(*var));
             return Err(invalid(&group.at, &why));
@@ -116,9 +111,14 @@ impl Analytical {
             vars: &group.scope.possible,
         };
         let (is_alone, columns) = read_columns(&select, &at, &names)?;
-        let (top, opts) = (draft.top, draft.opts);
-        let order = match opts.order.or(top.order) {
-            Some((at, json)) => read_order(&json, &at, &names)?,
+        let options = draft.opts.over(draft.top);
+        for (key, it) in [("groupBy", &options.groups), ("having", &options.having)] {
+            if let Some((at, _)) = it {
+                return Err(invalid(at, &format!("`{key}` is not supported yet")));
+            }
+        }
+        let order = match &options.order {
+            Some((at, json)) => read_order(json, at, &names)?,
             None => Vec::new(),
         };
         Ok(Self {
@@ -129,14 +129,7 @@ impl Analytical {
             is_alone,
             order,
             when: draft.when,
-            options: Options {
-                limit: opts.limit.or(top.limit),
-                offset: opts.offset.or(top.offset),
-                order: None,
-                compact: opts.compact.or(top.compact),
-                component: opts.component.or(top.component),
-                pretty: opts.pretty.or(top.pretty),
-            },
+            options,
         })
     }
 
@@ -156,9 +149,11 @@ impl Analytical {
             }
         }
         let mut cells = Cells::default();
+        let allowance = Allowance::default();
         let run = Run {
             reader,
             variables: &self.variables,
+            allowance: &allowance,
         };
         let given = Relation::unit(&reader.memory);
         let solved = solve(&self.group, given, run, &mut cells)?;
@@ -357,20 +352,16 @@ impl Ranks {
 #[derive(Default)]
 struct Draft {
     select: Option<(Rows, Pointer, Json)>,
-    group: Option<Group>,
+    items: Option<(Pointer, Vec<Json>)>,
+    /// `optional` and `filter` beside the `where`, which are of it.
+    more: Vec<(String, Json)>,
     when: Option<When>,
     top: Options,
     opts: Options,
 }
 
 impl Draft {
-    fn member(
-        &mut self,
-        key: &str,
-        value: &Json,
-        at: &Pointer,
-        variables: &mut Variables,
-    ) -> Result<(), Error> {
+    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
         match key {
             "select" | "selectOne" | "selectDistinct" => {
                 if self.select.is_some() {
@@ -388,7 +379,7 @@ impl Draft {
                 let Json::Array(list) = value else {
                     return Err(invalid(at, "a `where` of clauses is an array"));
                 };
-                self.group = Some(GroupReader::new(variables).group(list, at)?);
+                self.items = Some((at.clone(), list.clone()));
             }
             "from" => {
                 return Err(invalid(
@@ -396,35 +387,11 @@ impl Draft {
                     "clauses say where they begin; there is no `from`",
                 ));
             }
+            "optional" | "filter" => self.more.push((key.to_owned(), value.clone())),
             "vars" => {}
             "block" => self.when = Some(When::read(value, at)?),
-            "opts" => {
-                let Json::Object(members) = value else {
-                    return Err(invalid(at, "`opts` is an object"));
-                };
-                for (key, value) in members {
-                    self.opts.member(key, value, &at.key(key))?;
-                }
-            }
-            _ => self.top.member(key, value, at)?,
-        }
-        Ok(())
-    }
-}
-
-impl Options {
-    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
-        match key {
-            "limit" => self.limit = Some(count(value, at)?),
-            "offset" => self.offset = Some(count(value, at)?),
-            "orderBy" => self.order = Some((at.clone(), value.clone())),
-            "compact" => self.compact = Some(switch(value, at)?),
-            "component" => self.component = Some(switch(value, at)?),
-            "prettyPrint" => self.pretty = Some(switch(value, at)?),
-            _ if super::basic::NOT_YET.contains(&key) => {
-                return Err(invalid(at, &format!("`{key}` is not supported yet")));
-            }
-            _ => return Err(invalid(at, &format!("a query has no `{key}`"))),
+            "opts" => self.opts.read_all(value, at)?,
+            _ => self.top.read(key, value, at)?,
         }
         Ok(())
     }

@@ -17,26 +17,11 @@ use super::error::Error;
 use super::filter::Filter;
 use super::find::{Find, Origin, find};
 use super::json::Json;
+use super::options::{Options, refuse_what_clauses_have};
 use super::pointer::Pointer;
 use super::reader::Reader;
-use super::select::{Order, Select, count, invalid, switch};
+use super::select::{Order, Select, invalid};
 use super::when::When;
-
-/// Keys of queries that there are not yet, at the top or in `opts`.
-pub(super) const NOT_YET: [&str; 12] = [
-    "bind",
-    "explain",
-    "filter",
-    "groupBy",
-    "having",
-    "history",
-    "optional",
-    "policyAt",
-    "prefixes",
-    "rules",
-    "selectReduced",
-    "union",
-];
 
 /// A basic query that has the right shape.
 #[derive(Clone, Debug)]
@@ -46,6 +31,7 @@ pub(super) struct Basic {
     from: Origin,
     filter: Option<Filter>,
     when: Option<When>,
+    order: Option<Order>,
     options: Options,
 }
 
@@ -54,15 +40,6 @@ pub(super) struct Basic {
 enum Rows {
     All,
     First,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Options {
-    limit: Option<usize>,
-    offset: Option<usize>,
-    order: Option<Order>,
-    compact: Option<bool>,
-    component: Option<bool>,
 }
 
 impl Basic {
@@ -85,20 +62,20 @@ impl Basic {
         if draft.from.is_none() && draft.filter.is_none() {
             return Err(invalid(&root, "a query has `from`, `where` or both"));
         }
-        let (top, opts) = (draft.top, draft.opts);
+        let options = draft.opts.over(draft.top);
+        options.refuse_what_clauses_have()?;
+        let order = match &options.order {
+            Some((at, json)) => Some(Order::read(json, at)?),
+            None => None,
+        };
         Ok(Self {
             select,
             rows,
             from: draft.from.unwrap_or(Origin::Everything),
             filter: draft.filter,
             when: draft.when,
-            options: Options {
-                limit: opts.limit.or(top.limit),
-                offset: opts.offset.or(top.offset),
-                order: opts.order.or(top.order),
-                compact: opts.compact.or(top.compact),
-                component: opts.component.or(top.component),
-            },
+            order,
+            options,
         })
     }
 
@@ -120,7 +97,7 @@ impl Basic {
         let wanted = Find {
             from: &self.from,
             filter: self.filter.as_ref(),
-            order: self.options.order.as_ref(),
+            order: self.order.as_ref(),
             limit,
             offset: self.options.offset.unwrap_or(0),
         };
@@ -177,36 +154,11 @@ impl Draft {
                 });
             }
             "block" => self.when = Some(When::read(value, at)?),
-            "opts" => {
-                let Json::Object(members) = value else {
-                    return Err(invalid(at, "`opts` is an object"));
-                };
-                for (key, value) in members {
-                    self.opts.member(key, value, &at.key(key))?;
-                }
+            "opts" => self.opts.read_all(value, at)?,
+            _ => {
+                refuse_what_clauses_have(key, at)?;
+                self.top.read(key, value, at)?;
             }
-            _ => self.top.member(key, value, at)?,
-        }
-        Ok(())
-    }
-}
-
-impl Options {
-    fn member(&mut self, key: &str, value: &Json, at: &Pointer) -> Result<(), Error> {
-        match key {
-            "limit" => self.limit = Some(count(value, at)?),
-            "offset" => self.offset = Some(count(value, at)?),
-            "orderBy" => self.order = Some(Order::read(value, at)?),
-            "compact" => self.compact = Some(switch(value, at)?),
-            "component" => self.component = Some(switch(value, at)?),
-            "prettyPrint" => {
-                let _is_pretty = switch(value, at)?;
-            }
-            "vars" => return Err(invalid(at, "`vars` are those of clauses")),
-            _ if NOT_YET.contains(&key) => {
-                return Err(invalid(at, &format!("`{key}` is not supported yet")));
-            }
-            _ => return Err(invalid(at, &format!("a query has no `{key}`"))),
         }
         Ok(())
     }

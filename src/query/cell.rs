@@ -7,10 +7,9 @@
 //! 3. A small whole number stands in the word itself; what does not fit is kept once, and the word says where.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::error::Error;
+use super::hash::{self, Table};
 use super::input::value_of;
 use super::json::Json;
 use super::number::told;
@@ -36,12 +35,17 @@ const NOTHING: i64 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     kept: Vec<Value>,
-    places: HashMap<Value, i64>,
+    places: Table,
 }
 
 impl Cell {
     /// No term: what an optional did not find. It joins nothing.
     pub(super) const NULL: Self = Self(NOTHING);
+
+    /// The word itself, to be hashed.
+    pub(super) const fn word(self) -> u64 {
+        self.0.cast_unsigned()
+    }
 
     /// Whether it is no term.
     pub(super) const fn is_null(self) -> bool {
@@ -65,7 +69,7 @@ impl Cell {
 impl Cells {
     /// The cell of a whole number, such as a subject's id.
     pub(super) fn whole(&mut self, number: i64) -> Cell {
-        Cell::new(WHOLE, number).unwrap_or_else(|| self.keep(Value::Int(number)))
+        Cell::new(WHOLE, number).unwrap_or_else(|| self.keep(ValueRef::Int(number)))
     }
 
     /// The cell of a text.
@@ -75,7 +79,7 @@ impl Cells {
     pub(super) fn text(&mut self, text: &str, budget: &Budget) -> Result<Cell, Error> {
         let steps = u64::try_from(text.len() / TOLD_BYTES_OF_A_STEP).unwrap_or(u64::MAX);
         budget.spend(steps)?;
-        Ok(self.keep(Value::String(Arc::from(text))))
+        Ok(self.keep(ValueRef::String(text)))
     }
 
     /// The cell of a value that is no tag.
@@ -87,7 +91,7 @@ impl Cells {
             ValueRef::Boolean(it) => Ok(Cell(BOOLEAN + (i64::from(it) << KIND_BITS))),
             ValueRef::Int(it) | ValueRef::Instant(it) => Ok(self.whole(it)),
             ValueRef::Ref(it) => Ok(self.whole(it.raw())),
-            ValueRef::Double(_) | ValueRef::Decimal(_) => Ok(self.keep(value.to_value())),
+            ValueRef::Double(_) | ValueRef::Decimal(_) => Ok(self.keep(value)),
             ValueRef::String(it) | ValueRef::Json(it) => self.text(it, budget),
             ValueRef::Uuid(_) | ValueRef::Bytes(_) => {
                 let json = plain(value);
@@ -120,13 +124,44 @@ impl Cells {
         self.value(value.borrow(), budget)
     }
 
-    fn keep(&mut self, value: Value) -> Cell {
-        let next = i64::try_from(self.kept.len()).unwrap_or(i64::MAX);
-        let place = *self.places.entry(value.clone()).or_insert(next);
-        if place == next {
-            self.kept.push(value);
+    /// The cell of a value that is no tag, if it stands for anything yet: nothing is kept.
+    pub(super) fn known(&self, value: ValueRef<'_>) -> Option<Cell> {
+        match value {
+            ValueRef::Boolean(it) => Some(Cell(BOOLEAN + (i64::from(it) << KIND_BITS))),
+            ValueRef::Int(it) | ValueRef::Instant(it) => self.known_whole(it),
+            ValueRef::Ref(it) => self.known_whole(it.raw()),
+            ValueRef::Double(_) | ValueRef::Decimal(_) => self.find(value),
+            ValueRef::String(it) | ValueRef::Json(it) => self.find(ValueRef::String(it)),
+            ValueRef::Uuid(_) | ValueRef::Bytes(_) => {
+                let json = plain(value);
+                self.find(ValueRef::String(json.as_str().unwrap_or_default()))
+            }
         }
+    }
+
+    fn known_whole(&self, number: i64) -> Option<Cell> {
+        let cell = Cell::new(WHOLE, number);
+        cell.or_else(|| self.find(ValueRef::Int(number)))
+    }
+
+    fn find(&self, value: ValueRef<'_>) -> Option<Cell> {
+        let mut places = self.places.chain(hash::of_value(value));
+        let place = places.find(|place| {
+            let kept = self.kept.get(*place).map(Value::borrow);
+            kept == Some(value)
+        })?;
+        let place = i64::try_from(place).unwrap_or(i64::MAX);
         // So many do not fit any memory.
+        Some(Cell::new(KEPT, place).unwrap_or(Cell(KEPT)))
+    }
+
+    fn keep(&mut self, value: ValueRef<'_>) -> Cell {
+        if let Some(cell) = self.find(value) {
+            return cell;
+        }
+        let place = i64::try_from(self.kept.len()).unwrap_or(i64::MAX);
+        self.places.add(Some(hash::of_value(value)));
+        self.kept.push(value.to_value());
         Cell::new(KEPT, place).unwrap_or(Cell(KEPT))
     }
 

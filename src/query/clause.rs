@@ -214,16 +214,16 @@ fn read_subject(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<
     }
 }
 
-fn read_verb(json: &Json, at: &Pointer, variables: &Variables) -> Result<Verb, Error> {
+fn read_verb(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Verb, Error> {
     let Json::String(name) = json else {
         return Err(invalid(at, "a predicate is named by a text"));
     };
     let not_yet = |what: &str| Err(invalid(at, &format!("{what} is not supported yet")));
     let name = match variables.value(name) {
-        Some(Json::String(given)) => given,
+        Some(Json::String(given)) => given.clone(),
         Some(_) => return Err(invalid(at, "a predicate is named by a text")),
-        None if is_variable(name) => return not_yet("a variable as predicate"),
-        None => name,
+        None if is_variable(name) => return Ok(Verb::Var(variables.named(name))),
+        None => name.clone(),
     };
     match name.as_str() {
         "_id" => return Ok(Verb::Id),
@@ -238,7 +238,7 @@ fn read_verb(json: &Json, at: &Pointer, variables: &Variables) -> Result<Verb, E
         _ => {}
     }
     let Some((name, steps)) = name.split_once('+') else {
-        return Ok(Verb::Named(name.clone()));
+        return Ok(Verb::Named(name));
     };
     let most = match steps {
         "" => None,
@@ -250,8 +250,7 @@ fn read_verb(json: &Json, at: &Pointer, variables: &Variables) -> Result<Verb, E
             }
         },
     };
-    let _path = Verb::Path(name.to_owned(), most);
-    not_yet("a predicate to any depth")
+    Ok(Verb::Path(name.to_owned(), most))
 }
 
 fn read_object(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {

@@ -19,12 +19,14 @@ use std::collections::BTreeSet;
 use super::call::Call;
 use super::clause::{Clause, Term, Variables, is_variable, quoted, read_term};
 use super::error::Error;
-use super::expression::Expression;
+use super::expression::{Asks, Expression};
 use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::select::invalid;
-use crate::base::limits::{QUERY_ARMS_MAX, QUERY_CLAUSES_MAX, QUERY_GROUPS_DEPTH_MAX};
+use crate::base::limits::{
+    QUERY_ARMS_MAX, QUERY_CLAUSES_MAX, QUERY_EXPRESSION_NODES_MAX, QUERY_GROUPS_DEPTH_MAX,
+};
 
 /// A set of variables.
 pub(super) type Vars = BTreeSet<Var>;
@@ -43,8 +45,11 @@ pub(super) struct Part {
     pub(super) patterns: Vec<Clause>,
     pub(super) calls: Vec<Call>,
     pub(super) unions: Vec<Union>,
+    /// Those that join.
     pub(super) binds: Vec<Bind>,
     pub(super) optionals: Vec<Group>,
+    /// Those that wait for what optionals bind, each behind those that it needs.
+    pub(super) late_binds: Vec<Bind>,
     pub(super) filters: Vec<Filter>,
     pub(super) tests: Vec<Test>,
 }
@@ -112,7 +117,17 @@ impl Scope {
 pub(super) struct GroupReader<'v> {
     pub(super) variables: &'v mut Variables,
     items: usize,
+    /// Nodes of expressions.
+    nodes: usize,
     depth: usize,
+}
+
+/// A part that is being read.
+#[derive(Default)]
+struct Draft {
+    part: Part,
+    /// Patterns whose object is an expression, by their numbers, with its variables.
+    inline: Vec<(usize, Vec<Var>)>,
 }
 
 impl<'v> GroupReader<'v> {
@@ -121,8 +136,22 @@ impl<'v> GroupReader<'v> {
         Self {
             variables,
             items: 0,
+            nodes: 0,
             depth: 0,
         }
+    }
+
+    /// Reads the `where` of a query, and the items that stand beside it in the query, each under its key.
+    ///
+    /// # Errors
+    /// As [`GroupReader::group`].
+    pub(super) fn whole(
+        mut self,
+        list: &[Json],
+        at: &Pointer,
+        more: &[(String, Json)],
+    ) -> Result<Group, Error> {
+        self.read(list, at, more)
     }
 
     /// Reads a group.
@@ -131,6 +160,15 @@ impl<'v> GroupReader<'v> {
     /// `InvalidQuery` with the place of what is wrong; `Limit` past [`QUERY_CLAUSES_MAX`] items in all, arms and
     /// depth.
     pub(super) fn group(&mut self, list: &[Json], at: &Pointer) -> Result<Group, Error> {
+        self.read(list, at, &[])
+    }
+
+    fn read(
+        &mut self,
+        list: &[Json],
+        at: &Pointer,
+        more: &[(String, Json)],
+    ) -> Result<Group, Error> {
         if list.is_empty() {
             return Err(invalid(at, "a `where` has a clause"));
         }
@@ -141,20 +179,18 @@ impl<'v> GroupReader<'v> {
                 max: QUERY_GROUPS_DEPTH_MAX,
             });
         }
-        self.items = self.items.saturating_add(list.len());
-        if self.items > QUERY_CLAUSES_MAX {
-            return Err(Error::Limit {
-                at: at.clone(),
-                what: "the clauses of a query",
-                max: QUERY_CLAUSES_MAX,
-            });
-        }
+        self.count_items(list.len().saturating_add(more.len()), at)?;
         self.depth = self.depth.saturating_add(1);
-        let mut part = Part::default();
+        let mut draft = Draft::default();
         for (index, json) in list.iter().enumerate() {
-            self.item(json, &at.index(index), &mut part)?;
+            self.item(json, &at.index(index), &mut draft)?;
+        }
+        for (key, value) in more {
+            let item = Json::Object(vec![(key.clone(), value.clone())]);
+            self.item(&item, &Pointer::root(), &mut draft)?;
         }
         self.depth = self.depth.saturating_sub(1);
+        let part = draft.finish(self.variables)?;
         let scope = part.scope(self.variables)?;
         Ok(Group {
             at: at.clone(),
@@ -163,9 +199,35 @@ impl<'v> GroupReader<'v> {
         })
     }
 
-    fn item(&mut self, json: &Json, at: &Pointer, part: &mut Part) -> Result<(), Error> {
+    /// Counts what is read against what a query may have.
+    fn count_items(&mut self, more: usize, at: &Pointer) -> Result<(), Error> {
+        self.items = self.items.saturating_add(more);
+        if self.items > QUERY_CLAUSES_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the clauses of a query",
+                max: QUERY_CLAUSES_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    fn expression(&mut self, text: &str, asks: Asks, at: &Pointer) -> Result<Expression, Error> {
+        let expression = Expression::read(text, asks, at, self.variables)?;
+        self.nodes = self.nodes.saturating_add(expression.node_count());
+        if self.nodes > QUERY_EXPRESSION_NODES_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the nodes of a query's expressions",
+                max: QUERY_EXPRESSION_NODES_MAX,
+            });
+        }
+        Ok(expression)
+    }
+
+    fn item(&mut self, json: &Json, at: &Pointer, draft: &mut Draft) -> Result<(), Error> {
         let members = match json {
-            Json::Array(places) => return self.clause(places, at, part),
+            Json::Array(places) => return self.clause(places, at, draft),
             Json::Object(members) => members,
             _ => return Err(invalid(at, "a clause is an array or an object")),
         };
@@ -174,15 +236,16 @@ impl<'v> GroupReader<'v> {
         };
         let at = at.key(key);
         match (key.as_str(), value) {
-            ("optional", Json::Array(list)) => part.optionals.push(self.group(list, &at)?),
-            ("union", Json::Array(arms)) => part.unions.push(self.union(arms, &at)?),
-            ("not" | "exists", Json::Array(list)) => part.tests.push(Test {
+            ("optional", Json::Array(list)) => draft.part.optionals.push(self.group(list, &at)?),
+            ("union", Json::Array(arms)) => draft.part.unions.push(self.union(arms, &at)?),
+            ("not" | "exists", Json::Array(list)) => draft.part.tests.push(Test {
                 is_wanted: key == "exists",
                 group: self.group(list, &at)?,
             }),
             ("bind", Json::Object(members)) => {
+                self.count_items(members.len().saturating_sub(1), &at)?;
                 for (name, value) in members {
-                    self.bind(name, value, &at.key(name), part)?;
+                    self.bind(name, value, &at.key(name), draft)?;
                 }
             }
             ("optional" | "union" | "not" | "exists", _) => {
@@ -190,9 +253,10 @@ impl<'v> GroupReader<'v> {
             }
             ("bind", _) => return Err(invalid(&at, "`bind` has an object")),
             ("filter", Json::Array(list)) => {
+                self.count_items(list.len().saturating_sub(1), &at)?;
                 for (index, json) in list.iter().enumerate() {
                     let filter = self.filter(json, &at.index(index))?;
-                    part.filters.push(filter);
+                    draft.part.filters.push(filter);
                 }
             }
             ("filter", _) => return Err(invalid(&at, "`filter` has an array")),
@@ -201,22 +265,54 @@ impl<'v> GroupReader<'v> {
         Ok(())
     }
 
-    fn clause(&mut self, places: &[Json], at: &Pointer, part: &mut Part) -> Result<(), Error> {
+    fn clause(&mut self, places: &[Json], at: &Pointer, draft: &mut Draft) -> Result<(), Error> {
         match places {
             [Json::String(call)] if call.starts_with('(') => {
-                part.calls
+                draft
+                    .part
+                    .calls
                     .push(Call::read(call, &at.index(0), self.variables)?);
                 Ok(())
             }
             [Json::String(name), value] if is_variable(name) => {
-                self.bind(name, value, &at.index(1), part)
+                self.bind(name, value, &at.index(1), draft)
             }
-            _ => {
-                part.patterns
-                    .push(Clause::read(places, at, self.variables)?);
-                Ok(())
-            }
+            _ => self.pattern(places, at, draft),
         }
+    }
+
+    /// A pattern, whose object may be an expression: a filter of what the object is.
+    fn pattern(&mut self, places: &[Json], at: &Pointer, draft: &mut Draft) -> Result<(), Error> {
+        let inline = match places.split_last() {
+            Some((Json::String(text), before)) if places.len() > 2 => {
+                let text = text.strip_prefix('#').filter(|it| it.starts_with('('));
+                text.map(|text| (text, before))
+            }
+            _ => None,
+        };
+        let Some((text, before)) = inline else {
+            let clause = Clause::read(places, at, self.variables)?;
+            draft.part.patterns.push(clause);
+            return Ok(());
+        };
+        let mut places = before.to_vec();
+        places.push(Json::Null);
+        let mut clause = Clause::read(&places, at, self.variables)?;
+        let at = at.index(before.len());
+        let expression = self.expression(text, Asks::Truth, &at)?;
+        let Some(first) = expression.vars.first() else {
+            let why = "a filter in a clause has a variable, which is the clause's object";
+            return Err(invalid(&at, why));
+        };
+        clause.object = Term::Var(*first);
+        let number = draft.part.patterns.len();
+        draft.inline.push((number, expression.vars.clone()));
+        draft.part.patterns.push(clause);
+        draft.part.filters.push(Filter {
+            expression,
+            is_optional: false,
+        });
+        Ok(())
     }
 
     fn bind(
@@ -224,7 +320,7 @@ impl<'v> GroupReader<'v> {
         name: &str,
         value: &Json,
         at: &Pointer,
-        part: &mut Part,
+        draft: &mut Draft,
     ) -> Result<(), Error> {
         if !is_variable(name) {
             let why = format!("`{name}` is no variable; one begins with `?`");
@@ -243,8 +339,8 @@ impl<'v> GroupReader<'v> {
         if let Some(text) = value.as_str().and_then(|it| it.strip_prefix('#'))
             && text.starts_with('(')
         {
-            let expression = Expression::read(text, at, self.variables)?;
-            part.binds.push(bind(What::Expression(expression)));
+            let expression = self.expression(text, Asks::Value, at)?;
+            draft.part.binds.push(bind(What::Expression(expression)));
             return Ok(());
         }
         let value = match (quoted(value), read_term(value, self.variables)) {
@@ -255,7 +351,7 @@ impl<'v> GroupReader<'v> {
                 return Err(invalid(at, why));
             }
         };
-        part.binds.push(bind(What::Value(value)));
+        draft.part.binds.push(bind(What::Value(value)));
         Ok(())
     }
 
@@ -288,7 +384,7 @@ impl<'v> GroupReader<'v> {
             _ => return Err(invalid(at, "a filter is a text such as `(> ?n 10)`")),
         };
         Ok(Filter {
-            expression: Expression::read(text, &at, self.variables)?,
+            expression: self.expression(text, Asks::Truth, &at)?,
             is_optional,
         })
     }
@@ -339,7 +435,83 @@ impl Scope {
     }
 }
 
+impl Draft {
+    /// The part that was read.
+    fn finish(self, variables: &Variables) -> Result<Part, Error> {
+        let Self { mut part, inline } = self;
+        part.name_objects(&inline);
+        part.order_binds(variables)?;
+        Ok(part)
+    }
+}
+
 impl Part {
+    /// Of patterns whose object is an expression, the object is the one variable of it that nothing else here binds;
+    /// else it is the first, as it was read.
+    fn name_objects(&mut self, inline: &[(usize, Vec<Var>)]) {
+        let is_inline = |number: usize| inline.iter().any(|(it, _)| *it == number);
+        let mut bound = Vars::new();
+        for (number, clause) in self.patterns.iter().enumerate() {
+            let mut clause = clause.clone();
+            if is_inline(number) {
+                clause.object = Term::Any;
+            }
+            bound.extend(clause.vars());
+        }
+        bound.extend(self.binds.iter().map(|bind| bind.var));
+        for call in &self.calls {
+            bound.extend(call.arguments.iter().filter_map(Term::var));
+        }
+        let groups = self.unions.iter().map(|union| &union.scope);
+        for scope in groups.chain(self.optionals.iter().map(|group| &group.scope)) {
+            bound.extend(&scope.possible);
+        }
+        for (number, vars) in inline {
+            let mut free = vars.iter().filter(|var| !bound.contains(var));
+            if let (Some(var), None, Some(clause)) =
+                (free.next(), free.next(), self.patterns.get_mut(*number))
+            {
+                clause.object = Term::Var(*var);
+            }
+        }
+    }
+
+    /// Puts the binds that wait for optionals behind them, each behind those that it needs.
+    fn order_binds(&mut self, variables: &Variables) -> Result<(), Error> {
+        let mut waiting = std::mem::take(&mut self.binds);
+        // What nothing here binds comes from around this group, if it is bound at all.
+        let mut here: Vars = waiting.iter().map(|bind| bind.var).collect();
+        let (joined, _) = self.joined();
+        here.extend(&joined);
+        for optional in &self.optionals {
+            here.extend(&optional.scope.possible);
+        }
+        let mut known = joined;
+        self.binds = ready(&mut waiting, &here, &mut known);
+        for bind in &waiting {
+            let optionals = self.optionals.iter().map(|group| &group.scope);
+            let mut others = optionals.chain(self.unions.iter().map(|union| &union.scope));
+            if !known.contains(&bind.var) && others.any(|it| it.mentioned.contains(&bind.var)) {
+                let name = variables.name(bind.var);
+                let why = format!(
+                    "`{name}` is bound by what waits for an optional, so it can stand in no optional or `union`"
+                );
+                return Err(invalid(&bind.at, &why));
+            }
+        }
+        for optional in &self.optionals {
+            known.extend(&optional.scope.possible);
+        }
+        self.late_binds = ready(&mut waiting, &here, &mut known);
+        if let Some(bind) = waiting.first() {
+            let vars: Vars = waiting.iter().map(|bind| bind.var).collect();
+            let names = variables.names(&vars).replace(" or ", " and ");
+            let why = format!("what binds {names} needs what it binds");
+            return Err(invalid(&bind.at, &why));
+        }
+        Ok(())
+    }
+
     /// What the items that join can bind.
     pub(super) fn joinable(&self) -> Vars {
         self.joined().0
@@ -407,9 +579,14 @@ impl Part {
             scope.mentioned.extend(&optional.scope.mentioned);
             scope.possible.extend(&optional.scope.possible);
         }
+        for bind in &self.late_binds {
+            scope.mentioned.insert(bind.var);
+            scope.possible.insert(bind.var);
+        }
         // What unions and optionals need is bound by what joins, or around this group.
         scope.needed.extend(needed.difference(&joined));
-        let binds = self.binds.iter().filter_map(|bind| match &bind.what {
+        let binds = self.binds.iter().chain(&self.late_binds);
+        let binds = binds.filter_map(|bind| match &bind.what {
             What::Expression(expression) => Some(expression),
             What::Value(_) => None,
         });
@@ -429,5 +606,27 @@ impl Part {
             scope.needed.extend(needed.copied().collect::<Vec<_>>());
         }
         Ok(scope)
+    }
+}
+
+/// Takes out of the binds that wait those whose variables are known, each behind those that make them known.
+fn ready(waiting: &mut Vec<Bind>, here: &Vars, known: &mut Vars) -> Vec<Bind> {
+    let mut taken = Vec::new();
+    loop {
+        let is_ready = |bind: &Bind| match &bind.what {
+            What::Value(_) => true,
+            What::Expression(it) => {
+                let mut vars = it.vars.iter();
+                vars.all(|var| known.contains(var) || !here.contains(var))
+            }
+        };
+        let (ready, rest): (Vec<Bind>, Vec<Bind>) =
+            std::mem::take(waiting).into_iter().partition(is_ready);
+        *waiting = rest;
+        if ready.is_empty() {
+            return taken;
+        }
+        known.extend(ready.iter().map(|bind| bind.var));
+        taken.extend(ready);
     }
 }

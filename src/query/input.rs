@@ -140,11 +140,7 @@ pub fn identity(
         },
         // Too large to be any subject's id.
         Json::UInt(_) => Ok(None),
-        Json::Array(pair) => match pair.as_slice() {
-            [Json::String(name), value] => two_tuple(name, value, at, schema, facts),
-            _ => Err(invalid_identity(at)),
-        },
-        _ => Err(invalid_identity(at)),
+        pair => two_tuple(pair, at, schema, facts),
     }
 }
 
@@ -166,12 +162,39 @@ pub fn tag_named(
 }
 
 fn two_tuple(
-    name: &str,
-    value: &Json,
+    pair: &Json,
     at: &Pointer,
     schema: &Schema,
     facts: &dyn Facts,
 ) -> Result<Option<SubjectId>, Error> {
+    let subject = |inner: &Json, at: &Pointer| identity(inner, at, schema, facts);
+    match named_value(pair, at, schema, facts, &subject)? {
+        (of, Some(value)) => Ok(first(facts, of.id, &value)?),
+        (_, None) => Ok(None),
+    }
+}
+
+/// Finds the subject that some JSON at a place names.
+pub(super) type Subjects<'a, E> = dyn Fn(&Json, &Pointer) -> Result<Option<SubjectId>, E> + 'a;
+
+/// The predicate and the value of a two-tuple; no value if that names what the facts do not tell of.
+///
+/// # Errors
+/// As [`identity`], and as `subject` fails.
+pub(super) fn named_value<'s, E: From<Error> + From<model::Error>>(
+    pair: &Json,
+    at: &Pointer,
+    schema: &'s Schema,
+    facts: &dyn Facts,
+    subject: &Subjects<'_, E>,
+) -> Result<(&'s Predicate, Option<Value>), E> {
+    let (name, value) = match pair {
+        Json::Array(pair) => match pair.as_slice() {
+            [Json::String(name), value] => (name, value),
+            _ => return Err(invalid_identity(at).into()),
+        },
+        _ => return Err(invalid_identity(at).into()),
+    };
     let invalid = |at: Pointer, why: String| Error::InvalidIdentity { at, why };
     let of = schema
         .predicate_named(name)
@@ -179,20 +202,34 @@ fn two_tuple(
         .ok_or_else(|| invalid(at.index(0), format!("there is no predicate `{name}`")))?;
     if !of.unique {
         let why = format!("`{name}` is not unique, so its values name no subject");
-        return Err(invalid(at.index(0), why));
+        return Err(invalid(at.index(0), why).into());
     }
-    let value = match (of.value_type, value) {
-        (ValueType::Ref, inner) => identity(inner, &at.index(1), schema, facts)?.map(Value::Ref),
-        (ValueType::Tag, Json::String(text)) => tag_named(text, of, facts)?.map(Value::Ref),
-        (value_type, json) => {
-            let value = value_of(json, value_type);
-            Some(value.map_err(|misfit| invalid(at.index(1), misfit.to_string()))?)
-        }
-    };
-    Ok(match value {
-        Some(value) => first(facts, of.id, &value)?,
-        None => None,
-    })
+    let at = at.index(1);
+    let misfit = |why: String| invalid(at.clone(), why);
+    let value = value_under(of, value, &at, facts, subject, &misfit)?;
+    Ok((of, value))
+}
+
+/// Some JSON as a value of a predicate; none if it names a tag or a subject that the facts do not tell of.
+///
+/// # Errors
+/// What `misfit` makes of why it is no such value; as `subject` and reading fail.
+pub(super) fn value_under<E: From<Error> + From<model::Error>>(
+    of: &Predicate,
+    json: &Json,
+    at: &Pointer,
+    facts: &dyn Facts,
+    subject: &Subjects<'_, E>,
+    misfit: &dyn Fn(String) -> Error,
+) -> Result<Option<Value>, E> {
+    match (of.value_type, json) {
+        (ValueType::Ref, inner) => Ok(subject(inner, at)?.map(Value::Ref)),
+        (ValueType::Tag, Json::String(text)) => Ok(tag_named(text, of, facts)?.map(Value::Ref)),
+        (value_type, json) => match value_of(json, value_type) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(misfit(error.to_string()).into()),
+        },
+    }
 }
 
 fn first(

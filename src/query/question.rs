@@ -1,6 +1,7 @@
 //! A query of either kind: with a `where` of clauses it is analytical, else basic.
 
 use super::analytical::Analytical;
+use super::asked::Asked;
 use super::basic::Basic;
 use super::error::Error;
 use super::json::Json;
@@ -60,10 +61,17 @@ impl Query {
     /// `InvalidCollection`, `InvalidIdentity` and `InvalidQuery` for names that the schema does not have or that
     /// cannot be used so; `Limit` past a bound on the answer, of which no part is given then; `Facts` if they cannot
     /// be read, or the budget is spent.
-    pub fn run(&self, facts: &dyn Facts, schema: &Schema, budget: &Budget) -> Result<Json, Error> {
+    pub fn run(
+        &self,
+        facts: &dyn Facts,
+        schema: &Schema,
+        asked: Asked,
+        budget: &Budget,
+    ) -> Result<Json, Error> {
         let reader = Reader {
             facts,
             schema,
+            asked,
             budget,
             memory: Memory::default(),
         };

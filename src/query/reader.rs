@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 
+use super::asked::Asked;
 use super::error::Error;
 use super::json::Json;
 use super::memory::Memory;
@@ -21,6 +22,9 @@ pub(super) type Row = Vec<(PredicateId, Value)>;
 /// What is called with each subject and its facts; `Break` ends the visit.
 type Rows<'v> = dyn FnMut(SubjectId, Row) -> Result<ControlFlow<()>, Error> + 'v;
 
+/// What is called with each fact.
+pub(super) type EachFact<'v> = dyn FnMut(Fact<'_>) -> Result<(), Error> + 'v;
+
 /// How many bytes of a text that is told, or kept to be joined, are paid by one step.
 pub(super) const TOLD_BYTES_OF_A_STEP: usize = 16;
 
@@ -28,6 +32,7 @@ pub(super) const TOLD_BYTES_OF_A_STEP: usize = 16;
 pub(super) struct Reader<'a> {
     pub(super) facts: &'a dyn Facts,
     pub(super) schema: &'a Schema,
+    pub(super) asked: Asked,
     pub(super) budget: &'a Budget,
     pub(super) memory: Memory,
 }
@@ -133,6 +138,120 @@ impl Reader<'_> {
             })
         })?;
         Ok((!row.is_empty()).then_some(row))
+    }
+
+    /// Visits the facts of one subject; under some predicates, which ascend, if they are listed.
+    pub(super) fn each(
+        &self,
+        s: SubjectId,
+        predicates: Option<&[PredicateId]>,
+        visit: &mut EachFact<'_>,
+    ) -> Result<(), Error> {
+        let mut ended = Ok(());
+        self.paid(|pay| {
+            let mut each = |fact: Fact<'_>| self.lend(fact, visit, &mut ended, pay);
+            match predicates {
+                Some(predicates) => self.facts.among(s, predicates, &mut each),
+                None => self.facts.subject(s, &mut each),
+            }
+        })?;
+        ended
+    }
+
+    /// Visits the facts of a collection's subjects, the newest first; under some predicates, which ascend, if they are
+    /// listed.
+    pub(super) fn each_in(
+        &self,
+        c: CollectionId,
+        predicates: Option<&[PredicateId]>,
+        visit: &mut EachFact<'_>,
+    ) -> Result<(), Error> {
+        let mut ended = Ok(());
+        self.paid(|pay| {
+            let mut each = |fact: Fact<'_>| self.lend(fact, visit, &mut ended, pay);
+            match predicates {
+                Some(predicates) => {
+                    let facts = self.facts;
+                    facts.collection_among(c, newest(c), None, predicates, &mut each)
+                }
+                None => self.facts.collection(c, newest(c), None, &mut each),
+            }
+        })?;
+        ended
+    }
+
+    fn lend(
+        &self,
+        fact: Fact<'_>,
+        visit: &mut EachFact<'_>,
+        ended: &mut Result<(), Error>,
+        pay: &mut dyn FnMut(()) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !self.is_sealed(fact.p) {
+            *ended = visit(fact);
+            if ended.is_err() {
+                return ControlFlow::Break(());
+            }
+        }
+        pay(())
+    }
+
+    /// The subjects that have `o` under `p`, ascending: so many, and whether these are all.
+    pub(super) fn subjects_up_to(
+        &self,
+        p: PredicateId,
+        o: ValueRef<'_>,
+        most: usize,
+    ) -> Result<(Vec<SubjectId>, bool), Error> {
+        let mut subjects = Vec::new();
+        let mut is_all = true;
+        self.paid(|pay| {
+            self.facts.subjects(p, o, &mut |s| {
+                if subjects.len() >= most {
+                    is_all = false;
+                    return ControlFlow::Break(());
+                }
+                subjects.push(s);
+                pay(())
+            })
+        })?;
+        Ok((subjects, is_all))
+    }
+
+    /// How many values a subject has under a predicate; no more than `most` are looked at.
+    pub(super) fn how_many(
+        &self,
+        s: SubjectId,
+        p: PredicateId,
+        most: usize,
+    ) -> Result<usize, Error> {
+        let mut count = 0;
+        self.paid(|pay| {
+            self.facts.values(s, p, &mut |_| {
+                count += 1;
+                if count >= most {
+                    return ControlFlow::Break(());
+                }
+                pay(())
+            })
+        })?;
+        Ok(count)
+    }
+
+    /// The subjects that refer to `o`, each once, ascending.
+    pub(super) fn referrers(&self, o: SubjectId) -> Result<Vec<SubjectId>, Error> {
+        let mut subjects = Vec::new();
+        self.paid(|pay| {
+            self.facts.referrers(o, &mut |p, s| {
+                if !self.is_sealed(p) {
+                    subjects.push(s);
+                }
+                pay(())
+            })
+        })?;
+        subjects.sort_unstable();
+        subjects.dedup();
+        Ok(subjects)
     }
 
     /// Whether anything of a subject is seen.
@@ -323,6 +442,10 @@ mod tests {
         let reader = Reader {
             facts: &facts,
             schema: &schema,
+            asked: Asked {
+                now_ms: 0,
+                basis: T(1),
+            },
             budget: &budget,
             memory: Memory::default(),
         };

@@ -7,11 +7,11 @@
 //!    ([`Nulls::AreAlikeIn`]) two of them are the same.
 //! 4. Rows stand one behind the other in one list of cells: what is read in order lies in order.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeSet;
 
 use super::cell::Cell;
 use super::error::Error;
+use super::hash::{self, Table};
 use super::memory::{Held, Memory};
 use crate::base::Budget;
 
@@ -156,7 +156,10 @@ impl Relation {
                 last.clone_from(&row);
             }
         }
-        projected.distinct();
+        // With all variables, rows that differed still do.
+        if projected.vars.len() < self.vars.len() {
+            projected.distinct();
+        }
         Ok(projected)
     }
 
@@ -177,28 +180,31 @@ impl Relation {
         Ok(padded)
     }
 
-    /// Each row once, the first of those alike.
+    /// Each row once.
     pub(super) fn distinct(&mut self) {
         let width = self.vars.len();
-        if width == 0 {
-            self.len = self.len.min(1);
+        if width < 2 {
+            self.cells.sort_unstable();
+            self.cells.dedup();
+            self.len = if width == 0 {
+                self.len.min(1)
+            } else {
+                self.cells.len()
+            };
             return;
         }
-        let all: Vec<usize> = (0..width).collect();
-        let mut index = Index::default();
+        let mut table = Table::for_entries(self.len);
         let mut kept: usize = 0;
         for number in 0..self.len {
-            let from = number.saturating_mul(width);
-            let hash = index.hash(self.row(number), &all);
-            let is_known = index
-                .chain(hash)
-                .any(|other| self.row(other) == self.row(number));
-            if is_known {
+            let row = self.row(number);
+            let hash = hash::of_cells(row.iter().copied());
+            if table.chain(hash).any(|other| self.row(other) == row) {
                 continue;
             }
+            let from = number.saturating_mul(width);
             let to = kept.saturating_mul(width);
             self.cells.copy_within(from..from.saturating_add(width), to);
-            index.insert(hash, kept);
+            table.add(Some(hash));
             kept = kept.saturating_add(1);
         }
         self.cells.truncate(kept.saturating_mul(width));
@@ -293,15 +299,15 @@ impl Relation {
         let mut vars = self.vars.clone();
         vars.extend(added.iter().filter_map(|at| other.vars.get(*at)));
         let mut joined = Self::of(vars, &self.held.memory());
-        let index = other.index(&shared, &mut joined.held)?;
+        let mut held = self.held.memory().hold_nothing();
+        let index = other.index(shared, &mut held)?;
         let mut whole = Vec::new();
         for row in self.rows() {
             whole.clear();
             whole.extend_from_slice(row);
             let mut is_alone = true;
-            for number in index.matches(row, other, &shared) {
+            for more in index.matches(row) {
                 is_alone = false;
-                let more = other.row(number);
                 whole.truncate(row.len());
                 whole.extend(added.iter().filter_map(|at| more.get(*at)));
                 joined.push(&whole, budget)?;
@@ -327,11 +333,10 @@ impl Relation {
     ) -> Result<(), Error> {
         let shared = self.shared(other, nulls);
         let mut held = self.held.memory().hold_nothing();
-        let index = other.index(&shared, &mut held)?;
+        let index = other.index(shared, &mut held)?;
         self.retain(|row| {
             budget.spend(1)?;
-            let mut matches = index.matches(row, other, &shared);
-            Ok(matches.next().is_some() == is_wanted)
+            Ok(index.matches(row).next().is_some() == is_wanted)
         })
     }
 
@@ -350,18 +355,19 @@ impl Relation {
         shared
     }
 
-    fn index(&self, shared: &Shared, held: &mut Held) -> Result<Index, Error> {
-        held.add(self.len.saturating_mul(INDEX_BYTES_OF_A_ROW))?;
-        let mut index = Index::default();
-        // Backwards, so that a chain goes forwards.
-        for number in (0..self.len).rev() {
-            let row = self.row(number);
-            if !has_null(row, &shared.strict) {
-                let hash = index.hash(row, &shared.theirs);
-                index.insert(hash, number);
-            }
+    /// These rows, to be found by what they share with rows of another relation.
+    fn index(&self, shared: Shared, held: &mut Held) -> Result<Index<'_>, Error> {
+        held.add(self.len.saturating_mul(hash::BYTES_OF_AN_ENTRY))?;
+        let mut table = Table::for_entries(self.len);
+        for row in self.rows() {
+            let is_found = !has_null(row, &shared.strict);
+            table.add(is_found.then(|| hash_at(row, &shared.theirs)));
         }
-        Ok(index)
+        Ok(Index {
+            of: self,
+            shared,
+            table,
+        })
     }
 }
 
@@ -379,85 +385,22 @@ fn has_null(row: &[Cell], key: &[usize]) -> bool {
     cells.any(|cell| cell.is_null())
 }
 
-/// What an index holds for each row, about.
-const INDEX_BYTES_OF_A_ROW: usize = 48;
-
-/// Rows by the hash of some of their cells; those of one hash in a chain.
-#[derive(Default)]
-struct Index {
-    state: RandomState,
-    first: HashMap<u64, usize, Keyed>,
-    next: HashMap<usize, usize, Keyed>,
+fn hash_at(row: &[Cell], key: &[usize]) -> u64 {
+    hash::of_cells(key.iter().filter_map(|at| row.get(*at).copied()))
 }
 
-/// Hashes what is a hash already, or a number that nobody chose.
-#[derive(Clone, Copy, Default)]
-struct Keyed;
-
-impl BuildHasher for Keyed {
-    type Hasher = KeyedHasher;
-
-    fn build_hasher(&self) -> KeyedHasher {
-        KeyedHasher(0)
-    }
+/// The rows of a relation by what they share with another.
+struct Index<'r> {
+    of: &'r Relation,
+    shared: Shared,
+    table: Table,
 }
 
-struct KeyedHasher(u64);
-
-impl std::hash::Hasher for KeyedHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        let word = u64::try_from(word).unwrap_or(u64::MAX);
-        self.0 = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl Index {
-    fn hash(&self, row: &[Cell], key: &[usize]) -> u64 {
-        match key {
-            [one] => self.state.hash_one(row.get(*one)),
-            _ => {
-                let cells: Vec<Option<&Cell>> = key.iter().map(|at| row.get(*at)).collect();
-                self.state.hash_one(cells)
-            }
-        }
-    }
-
-    fn insert(&mut self, hash: u64, number: usize) {
-        if let Some(after) = self.first.insert(hash, number) {
-            self.next.insert(number, after);
-        }
-    }
-
-    /// The rows of one hash, the newest insertion first.
-    fn chain(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let first = self.first.get(&hash).copied();
-        std::iter::successors(first, |number| self.next.get(number).copied())
-    }
-
-    fn matches<'r>(
-        &'r self,
-        row: &'r [Cell],
-        other: &'r Relation,
-        shared: &'r Shared,
-    ) -> impl Iterator<Item = usize> + 'r {
-        let hash = self.hash(row, &shared.ours);
-        self.chain(hash).filter(move |number| {
-            let there = other.row(*number);
-            let mut pairs = shared.ours.iter().zip(&shared.theirs);
+impl Index<'_> {
+    fn matches<'i>(&'i self, row: &'i [Cell]) -> impl Iterator<Item = &'i [Cell]> {
+        let chain = self.table.chain(hash_at(row, &self.shared.ours));
+        chain.map(|number| self.of.row(number)).filter(|there| {
+            let mut pairs = self.shared.ours.iter().zip(&self.shared.theirs);
             pairs.all(|(here, at)| row.get(*here) == there.get(*at))
         })
     }

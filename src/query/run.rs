@@ -2,6 +2,7 @@
 
 use super::clause::Variables;
 use super::reader::Reader;
+use super::survey::Allowance;
 
 /// What a group is solved with.
 #[derive(Clone, Copy)]
@@ -10,4 +11,6 @@ pub(super) struct Run<'a> {
     pub(super) reader: &'a Reader<'a>,
     /// The names of the variables of the query, or of the rule, that the group is of.
     pub(super) variables: &'a Variables,
+    /// What may be counted to choose an order.
+    pub(super) allowance: &'a Allowance,
 }

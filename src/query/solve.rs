@@ -9,14 +9,20 @@
 //!    depends on the query and the schema alone.
 
 use super::cell::Cells;
+use super::clause::{Clause, Term, Verb};
+use super::columns::Columns;
+use super::compute;
 use super::error::Error;
-use super::group::{Bind, Group, Part, Test, Union, Vars, What};
+use super::group::{Bind, Filter, Group, Part, Test, Union, Vars, What};
 use super::json::Json;
-use super::place::named;
+use super::path::{Ends, Path, paths};
+use super::place::{can_be_found, named};
+use super::reader::Reader;
 use super::relation::{Nulls, Relation, Var};
 use super::run::Run;
+use super::seek::{Ground, Way, race};
 use super::select::invalid;
-use super::star::{Star, Way, stars};
+use super::star::{Star, stars};
 
 /// The rows that satisfy a group, of the rows that are given.
 ///
@@ -35,16 +41,17 @@ pub(super) fn solve(
             let why = "an optional needs clauses beside it that it adds to";
             return Err(invalid(&group.at, why));
         }
-        solved = join(part, solved, run, cells)?;
+        let mut filters: Vec<&Filter> = part.filters.iter().collect();
+        solved = join(part, solved, &mut filters, run, cells)?;
         let seeds = solved.vars().to_vec();
         for optional in &part.optionals {
             solved = left_join(optional, &seeds, &solved, run, cells)?;
         }
-        if let Some(filter) = part.filters.first() {
-            return Err(invalid(
-                &filter.expression.at,
-                "a filter is not supported yet",
-            ));
+        for bind in &part.late_binds {
+            solved = bind.join(solved, run, cells)?;
+        }
+        for filter in filters {
+            compute::keep(filter, &mut solved, run.reader, cells)?;
         }
         for test in &part.tests {
             keep(test, &mut solved, run, cells)?;
@@ -56,50 +63,166 @@ pub(super) fn solve(
 /// Something that joins and is not joined yet.
 enum Pending<'p, 's> {
     Star(Star<'s>),
+    Path(Path<'s>),
     Union(&'p Union),
     Bind(&'p Bind),
 }
 
-/// How soon something is joined: the least first.
-type Rank = (bool, bool, Way);
+/// What is taken to be reached by refs from one end.
+const STEPS_OF_A_PATH: u64 = 64;
 
-fn join(part: &Part, given: Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
+/// How soon something is joined: the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Price {
+    /// Whether it shares nothing with what is bound, so that rows are multiplied.
+    is_apart: bool,
+    /// What is read for it and the rows that it leaves, about.
+    work: u64,
+}
+
+/// What joining something next would cost, and how it would be done.
+struct Offer {
+    price: Price,
+    way: Option<Way>,
+}
+
+/// What joins. Filters are applied, and taken out, as soon as their variables are bound: nothing that follows changes
+/// what they say.
+fn join(
+    part: &Part,
+    given: Relation,
+    filters: &mut Vec<&Filter>,
+    run: Run<'_>,
+    cells: &mut Cells,
+) -> Result<Relation, Error> {
     if let Some(call) = part.calls.first() {
         return Err(invalid(&call.at, "a call of a rule is not supported yet"));
     }
     let stars = stars(&part.patterns, run.reader, cells)?;
     let mut pending: Vec<Pending<'_, '_>> = stars.into_iter().map(Pending::Star).collect();
+    let paths = paths(&part.patterns, run.reader, cells)?;
+    pending.extend(paths.into_iter().map(Pending::Path));
     pending.extend(part.unions.iter().map(Pending::Union));
     pending.extend(part.binds.iter().map(Pending::Bind));
     let will_be = part.joinable();
+    let (connected, apart) = components(pending, &given);
+    let mut solved = join_all(connected, given, &will_be, filters, run, cells)?;
+    // Those that share nothing are solved each alone, and multiplied when nothing else is left to do.
+    let mut factors: Vec<Relation> = Vec::new();
+    for component in apart {
+        let is_over = solved.is_empty() || factors.iter().any(Relation::is_empty);
+        let memory = &run.reader.memory;
+        let unit = if is_over {
+            Relation::of(Vec::new(), memory)
+        } else {
+            Relation::unit(memory)
+        };
+        factors.push(join_all(component, unit, &will_be, filters, run, cells)?);
+    }
+    factors.sort_by_key(Relation::len);
+    for factor in &factors {
+        solved = solved.join(factor, Nulls::JoinNothing, run.reader.budget)?;
+        compute::keep_ready(filters, &mut solved, run.reader, cells)?;
+    }
+    Ok(solved)
+}
+
+/// What shares variables, directly or through others, is one component: that with what is given, and the others in the
+/// order in which they are written.
+fn components<'p, 's>(
+    pending: Vec<Pending<'p, 's>>,
+    given: &Relation,
+) -> (Vec<Pending<'p, 's>>, Vec<Vec<Pending<'p, 's>>>) {
+    type Component<'p, 's> = (Vars, Vec<Pending<'p, 's>>);
+    let mut components: Vec<Component<'p, 's>> =
+        vec![(given.vars().iter().copied().collect(), Vec::new())];
+    for it in pending {
+        let mut vars = it.mentioned();
+        let mut items = Vec::new();
+        let mut others = Vec::new();
+        for (index, component) in components.into_iter().enumerate() {
+            if component.0.is_disjoint(&vars) {
+                others.push((index == 0, component));
+            } else {
+                vars.extend(component.0);
+                items.push((index == 0, component.1));
+            }
+        }
+        let has_given = items.iter().any(|(is_given, _)| *is_given);
+        let mut items: Vec<Pending<'p, 's>> = items.into_iter().flat_map(|(_, it)| it).collect();
+        items.push(it);
+        components = others.into_iter().map(|(_, component)| component).collect();
+        if has_given {
+            components.insert(0, (vars, items));
+        } else {
+            components.push((vars, items));
+        }
+    }
+    let mut components = components.into_iter().map(|(_, items)| items);
+    let connected = components.next().unwrap_or_default();
+    (connected, components.collect())
+}
+
+/// Joins everything of one component, always what is cheapest next.
+fn join_all(
+    mut pending: Vec<Pending<'_, '_>>,
+    given: Relation,
+    will_be: &Vars,
+    filters: &mut Vec<&Filter>,
+    run: Run<'_>,
+    cells: &mut Cells,
+) -> Result<Relation, Error> {
+    let ground = Ground {
+        reader: run.reader,
+        allowance: run.allowance,
+    };
+    if given.vars().is_empty() && !given.is_empty() {
+        let stars: Vec<&Star<'_>> = pending.iter().filter_map(Pending::star).collect();
+        race(&stars, ground, cells)?;
+    }
     let mut solved = given;
+    compute::keep_ready(filters, &mut solved, run.reader, cells)?;
     while !pending.is_empty() {
-        let mut best: Option<(Rank, usize)> = None;
+        let columns = Columns::of(&solved);
+        let mut best: Option<(Offer, usize)> = None;
         for (index, it) in pending.iter().enumerate() {
-            let Some(rank) = it.rank(&solved, &will_be, run)? else {
+            let Some(offer) = it.offer(&columns, will_be, ground, cells)? else {
                 continue;
             };
-            if best.is_none_or(|(least, _)| rank < least) {
-                best = Some((rank, index));
+            if best
+                .as_ref()
+                .is_none_or(|(least, _)| offer.price < least.price)
+            {
+                best = Some((offer, index));
             }
         }
-        let Some((rank, index)) = best else {
+        let Some((offer, index)) = best else {
             return Err(stuck(&pending, &solved, run));
         };
-        if rank.2 == Way::Everything && matches!(pending.get(index), Some(Pending::Star(_))) {
-            return Err(stuck(&pending, &solved, run));
-        }
-        solved = match pending.swap_remove(index) {
-            Pending::Star(star) => {
-                let found = star.find(rank.2, &solved, run.reader, cells)?;
-                solved.join(&found, Nulls::JoinNothing, run.reader.budget)?
+        let before = run.reader.budget.spent();
+        let found = match (pending.remove(index), offer.way) {
+            (Pending::Star(star), Some(way)) => star.find(way, &columns, run.reader, cells)?,
+            (Pending::Star(star), None) => star.find(Way::Nothing, &columns, run.reader, cells)?,
+            (Pending::Bind(bind), _) => {
+                solved = bind.join(solved, run, cells)?;
+                compute::keep_ready(filters, &mut solved, run.reader, cells)?;
+                continue;
             }
-            Pending::Bind(bind) => {
-                let found = bind.find(run, cells)?;
-                solved.join(&found, Nulls::JoinNothing, run.reader.budget)?
+            (Pending::Union(union), _) => {
+                solved = join_union(union, &solved, run, cells)?;
+                compute::keep_ready(filters, &mut solved, run.reader, cells)?;
+                continue;
             }
-            Pending::Union(union) => join_union(union, &solved, run, cells)?,
+            (Pending::Path(path), _) => path.find(&solved, run.reader, cells)?,
         };
+        solved = if solved.vars().is_empty() && !solved.is_empty() {
+            found
+        } else {
+            solved.join(&found, Nulls::JoinNothing, run.reader.budget)?
+        };
+        let spent = run.reader.budget.spent().saturating_sub(before);
+        run.allowance.earns(spent);
+        compute::keep_ready(filters, &mut solved, run.reader, cells)?;
     }
     Ok(solved)
 }
@@ -113,22 +236,69 @@ impl Part {
     }
 }
 
-impl Pending<'_, '_> {
-    /// How soon this is joined; none as long as it waits for what others bind.
-    fn rank(&self, solved: &Relation, will_be: &Vars, run: Run<'_>) -> Result<Option<Rank>, Error> {
-        let is_apart = |shares: bool| !solved.vars().is_empty() && !shares;
+impl<'s> Pending<'_, 's> {
+    fn star(&self) -> Option<&Star<'s>> {
+        match self {
+            Self::Star(star) => Some(star),
+            Self::Path(_) | Self::Union(_) | Self::Bind(_) => None,
+        }
+    }
+
+    /// The variables that stand in it.
+    fn mentioned(&self) -> Vars {
+        match self {
+            Self::Star(star) => star.vars().into_iter().collect(),
+            Self::Path(path) => path.vars().into_iter().collect(),
+            Self::Union(union) => union.scope.mentioned.clone(),
+            Self::Bind(bind) => bind.vars().chain([bind.var]).collect(),
+        }
+    }
+
+    /// What joining this next would cost; none as long as it waits for what others bind.
+    fn offer(
+        &self,
+        columns: &Columns<'_>,
+        will_be: &Vars,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<Option<Offer>, Error> {
+        let mentioned = self.mentioned();
+        let is_apart = !columns.is_bare() && !mentioned.iter().any(|var| columns.has(*var));
+        let offer = |work: u64, way: Option<Way>| Offer {
+            price: Price { is_apart, work },
+            way,
+        };
         Ok(match self {
             Self::Star(star) => {
-                let way = star.way(solved, run.reader)?;
-                // One that has nowhere to begin waits for others to bind its variables.
-                Some((way == Way::Everything, is_apart(star.shares(solved)), way))
+                let choice = star.choose(columns, ground, cells)?;
+                choice.map(|it| offer(it.reads.saturating_add(it.rows), Some(it.way)))
             }
-            Self::Bind(_) => Some((false, false, Way::Named)),
+            Self::Bind(bind) => {
+                let mut vars = bind.vars();
+                let is_ready = vars.all(|var| columns.has(var) || !will_be.contains(&var));
+                is_ready.then(|| offer(0, None))
+            }
+            Self::Path(path) => {
+                let work = match path.ends(|var| columns.has(var)) {
+                    Ends::Named => STEPS_OF_A_PATH,
+                    Ends::Bound => {
+                        let bound = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
+                        bound.saturating_mul(STEPS_OF_A_PATH)
+                    }
+                    Ends::Free(c) => {
+                        let all = ground.reader.facts.next_number(c)?;
+                        all.saturating_mul(STEPS_OF_A_PATH)
+                    }
+                };
+                Some(offer(work, None))
+            }
             Self::Union(union) => {
                 let mut inputs = union.inputs().into_iter();
-                let waits = inputs.any(|var| will_be.contains(&var) && !solved.has(var));
-                let shares = union.scope.mentioned.iter().any(|var| solved.has(*var));
-                (!waits).then_some((false, is_apart(shares), Way::Everything))
+                let waits = inputs.any(|var| will_be.contains(&var) && !columns.has(var));
+                if waits {
+                    return Ok(None);
+                }
+                Some(offer(union.work(columns, ground)?, None))
             }
         })
     }
@@ -138,6 +308,7 @@ impl Pending<'_, '_> {
 fn stuck(pending: &[Pending<'_, '_>], solved: &Relation, run: Run<'_>) -> Error {
     let (at, vars): (_, Vec<Var>) = match pending.first() {
         Some(Pending::Star(star)) => (star.at.clone(), star.vars()),
+        Some(Pending::Path(path)) => (path.at.clone(), path.vars()),
         Some(Pending::Union(union)) => (union.at.clone(), union.inputs().into_iter().collect()),
         Some(Pending::Bind(bind)) => (bind.at.clone(), vec![bind.var]),
         None => return invalid(&super::pointer::Pointer::root(), "nothing is left to join"),
@@ -152,28 +323,74 @@ fn stuck(pending: &[Pending<'_, '_>], solved: &Relation, run: Run<'_>) -> Error 
     invalid(&at, &why)
 }
 
+impl Clause {
+    /// What it is taken to cost to begin here, before any name is looked up.
+    fn work(&self, reader: &Reader<'_>) -> Result<u64, Error> {
+        let of = match &self.verb {
+            _ if matches!(self.subject, Term::Literal(_)) => return Ok(1),
+            Verb::Named(name) => reader.schema.predicate_named(name),
+            Verb::Id | Verb::Type | Verb::Var(_) | Verb::Path(..) => None,
+        };
+        Ok(match (of, &self.object) {
+            (Some(of), Term::Literal(_)) if of.unique => 1,
+            (Some(of), Term::Literal(_)) if can_be_found(of) => 64,
+            (Some(of), _) => reader.facts.next_number(of.collection)?,
+            (None, _) => u64::MAX,
+        })
+    }
+}
+
 impl Bind {
-    fn find(&self, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
-        let mut found = Relation::of(vec![self.var], &run.reader.memory);
+    /// The variables that it needs.
+    fn vars(&self) -> impl Iterator<Item = Var> {
+        let vars = match &self.what {
+            What::Value(_) => [].as_slice(),
+            What::Expression(it) => &it.vars,
+        };
+        vars.iter().copied()
+    }
+
+    fn join(&self, solved: Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
         let value = match &self.what {
             What::Value(value) => value,
             What::Expression(it) => {
-                return Err(invalid(&it.at, "an expression is not supported yet"));
+                return compute::bind(self.var, it, solved, run.reader, cells);
             }
         };
         let cell = match value {
             Json::Array(_) => match named(value, &self.at, run.reader, cells)? {
-                super::place::Place::Cell(cell) => cell,
-                _ => return Ok(found),
+                super::place::Place::Cell(cell) => Some(cell),
+                _ => None,
             },
-            value => cells.scalar(value, &self.at, run.reader.budget)?,
+            value => Some(cells.scalar(value, &self.at, run.reader.budget)?),
         };
-        found.push(&[cell], run.reader.budget)?;
-        Ok(found)
+        let mut found = Relation::of(vec![self.var], &run.reader.memory);
+        if let Some(cell) = cell {
+            found.push(&[cell], run.reader.budget)?;
+        }
+        solved.join(&found, Nulls::JoinNothing, run.reader.budget)
     }
 }
 
 impl Union {
+    /// What solving it is taken to cost: what each group of it would begin with.
+    fn work(&self, columns: &Columns<'_>, ground: Ground<'_, '_>) -> Result<u64, Error> {
+        let mut work: u64 = 0;
+        for arm in &self.arms {
+            let is_bound = |var: &Var| columns.has(*var);
+            let mut least = if arm.scope.certain.iter().any(is_bound) {
+                u64::try_from(columns.rows()).unwrap_or(u64::MAX)
+            } else {
+                u64::MAX
+            };
+            for clause in arm.parts.iter().flat_map(|part| &part.patterns) {
+                least = least.min(clause.work(ground.reader)?);
+            }
+            work = work.saturating_add(least.saturating_mul(2));
+        }
+        Ok(work)
+    }
+
     /// What any of its groups takes from around it.
     fn inputs(&self) -> Vars {
         self.arms

@@ -6,9 +6,12 @@
     reason = "tables may be long, and a random test prints its seed"
 )]
 
+mod expressions;
+mod rules;
+
 use std::sync::Arc;
 
-use super::{Error, Json, Query, When};
+use super::{Asked, Error, Json, Query, When};
 use crate::base::Budget;
 use crate::base::limits::{
     CRAWL_DEPTH_MAX, QUERY_CLAUSES_MAX, QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX,
@@ -33,6 +36,12 @@ const MESSAGE: PredicateId = PredicateId(1_011);
 const PERSON: PredicateId = PredicateId(1_012);
 const INSTANT: PredicateId = PredicateId(1_013);
 const TO: PredicateId = PredicateId(1_014);
+
+/// When queries are asked here.
+const ASKED: Asked = Asked {
+    now_ms: 1_700_000_000_000,
+    basis: T(1),
+};
 
 const HAPPY: u64 = 5_000;
 
@@ -152,7 +161,7 @@ fn small() -> World {
 
 fn run(world: &World, query: &str) -> Result<Json, Error> {
     let budget = Budget::new(10_000_000, None);
-    Query::parse(query)?.run(&world.facts, &world.schema, &budget)
+    Query::parse(query)?.run(&world.facts, &world.schema, ASKED, &budget)
 }
 
 /// Puts ids where the cases write `P1` for person 1, `C1` for chat 1 and `HAPPY` for the tag.
@@ -652,8 +661,8 @@ fn rows_are_ordered_and_paged() {
         (r#""opts":1"#, "/opts", "an object"),
         (r#""apples":1"#, "/apples", "no `apples`"),
         (r#""component":1"#, "/component", "true or false"),
-        (r#""groupBy":"?a""#, "/groupBy", "not supported yet"),
-        (r#""vars":{}"#, "/vars", "those of clauses"),
+        (r#""groupBy":"?a""#, "/groupBy", "array of clauses"),
+        (r#""vars":{}"#, "/vars", "array of clauses"),
         (r#""where":[]"#, "/from", "no `from`"),
         (r#""where":5"#, "/where", "a text"),
         (r#""selectOne":["*"]"#, "/selectOne", "one of"),
@@ -771,14 +780,20 @@ fn every_fact_visited_is_a_step_and_a_spent_budget_is_an_error() {
     let world = small();
     let query = Query::parse(r#"{"select":["*"],"from":"person"}"#).unwrap();
     let ample = Budget::new(1_000, None);
-    query.run(&world.facts, &world.schema, &ample).unwrap();
+    query
+        .run(&world.facts, &world.schema, ASKED, &ample)
+        .unwrap();
     assert!(ample.spent() >= 18);
     for max in 0..ample.spent() {
-        let answer = query.run(&world.facts, &world.schema, &Budget::new(max, None));
+        let answer = query.run(&world.facts, &world.schema, ASKED, &Budget::new(max, None));
         assert!(matches!(answer, Err(Error::Facts(_))), "{max}");
     }
     let exact = Budget::new(ample.spent(), None);
-    assert!(query.run(&world.facts, &world.schema, &exact).is_ok());
+    assert!(
+        query
+            .run(&world.facts, &world.schema, ASKED, &exact)
+            .is_ok()
+    );
 }
 
 /// SplitMix64.
@@ -840,7 +855,7 @@ fn what_clauses_bind_and_tell_is_paid_so_a_query_bomb_ends() {
     let steps = |query: &str| {
         let budget = Budget::new(1_000_000, None);
         let run = Query::parse(query).unwrap();
-        let answer = run.run(&world.facts, &world.schema, &budget);
+        let answer = run.run(&world.facts, &world.schema, ASKED, &budget);
         (answer, budget.spent())
     };
     for bomb in [

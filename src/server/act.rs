@@ -1,4 +1,4 @@
-//! The actions on a database: query, transact, token, new-keys, and command, which has a file of its own.
+//! The actions on a database: query, transact, token, new-keys, and command, which has a file of its own as queries have.
 //!
 //! INVARIANT(body-first): a request is judged once its whole body is read (law 13), so the session is made after it.
 //! What is refused earlier is refused whatever the session would say: a request without any token where one is
@@ -26,11 +26,12 @@ use super::observe::Told;
 use super::open::acts_as_root;
 use super::people::{self, PeopleAction};
 use super::problem::Refusal;
+use super::queries;
 use super::request_id::RequestId;
 use super::tokens;
 use super::work::Length;
 use crate::base::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
-use crate::db::{self, Folder, Session, Source};
+use crate::db::{Folder, Session, Source};
 use crate::wire::{Log, NewKeys, Receipt, Stats};
 
 /// What is asked of a database.
@@ -44,6 +45,9 @@ pub(super) enum Action {
     Stats,
     TestTransactWith,
     QueryWith,
+    Block,
+    History,
+    MultiQuery,
     Logs,
     /// On accounts and databases.
     Act,
@@ -90,6 +94,9 @@ impl Action {
             "ledger-stats" => Some(Self::Stats),
             "test-transact-with" => Some(Self::TestTransactWith),
             "query-with" => Some(Self::QueryWith),
+            "block" => Some(Self::Block),
+            "history" => Some(Self::History),
+            "multi-query" => Some(Self::MultiQuery),
             "logs" => Some(Self::Logs),
             "tokens" => Some(Self::Tokens),
             "revoke" => Some(Self::Revoke),
@@ -105,6 +112,9 @@ impl Action {
             | Self::Stats
             | Self::TestTransactWith
             | Self::QueryWith
+            | Self::Block
+            | Self::History
+            | Self::MultiQuery
             | Self::Accounts
             | Self::Databases
             | Self::Tokens
@@ -196,7 +206,13 @@ async fn respond(
     let (mut response, block, fuel) = match answered {
         Ok(answered) => {
             told.auth = Some(answered.auth);
+            for refusal in &answered.failed {
+                log_failure(refusal, &id);
+            }
             let mut response = json(answered.body);
+            if let Some(status) = answered.status {
+                *response.status_mut() = status;
+            }
             if answered.is_repeat {
                 let headers = response.headers_mut();
                 headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
@@ -388,21 +404,11 @@ fn call(
 ) -> Result<Answered, Refusal> {
     let auth = session.auth().raw();
     match action {
-        Action::Query | Action::QueryWith => {
-            let answer = if action == Action::Query {
-                session.query(text)
-            } else {
-                session.query_with(text)
-            };
-            let db::Answer { body, block, fuel } = answer.map_err(Refusal::Db)?;
-            Ok(Answered {
-                auth,
-                body,
-                block: Some(block),
-                fuel,
-                is_repeat: false,
-            })
-        }
+        Action::Query => queries::ask(session, text),
+        Action::QueryWith => queries::answer(auth, session.query_with(text)),
+        Action::Block => queries::answer(auth, session.block_query(text)),
+        Action::History => queries::answer(auth, session.history(text)),
+        Action::MultiQuery => queries::multi(session, text),
         Action::Transact => {
             let receipt = match key {
                 Some(key) => session.transact_once(key, text),

@@ -1,5 +1,7 @@
 //! What an action comes to, before it is HTTP.
 
+use axum::http::StatusCode;
+
 use super::problem::Refusal;
 use crate::db;
 use crate::wire::Receipt;
@@ -43,6 +45,7 @@ impl Told {
             block,
             fuel,
             is_repeat,
+            ..Answered::default()
         })
     }
 }
@@ -55,6 +58,10 @@ pub(super) struct Answered {
     pub(super) block: Option<u64>,
     pub(super) fuel: Option<u64>,
     pub(super) is_repeat: bool,
+    /// Another status than that of success.
+    pub(super) status: Option<StatusCode>,
+    /// What was refused or failed of it.
+    pub(super) failed: Vec<Refusal>,
 }
 
 /// A refusal, and whom it was told to if that is known.

@@ -28,6 +28,7 @@ mod page;
 mod patience;
 mod people;
 mod problem;
+mod queries;
 mod request_id;
 mod routes;
 mod serve;

@@ -12,7 +12,7 @@ use axum::response::Response;
 
 use super::request_id::RequestId;
 use crate::db::{self, ErrorKind, LimitKind};
-use crate::wire::Problem;
+use crate::wire::{Problem, QueryProblem};
 
 /// When a client that was told to come back may do so, seconds.
 const RETRY_SECONDS: &str = "1";
@@ -67,6 +67,17 @@ pub fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// The status of an answer to `count` queries of which these were refused: none if all were answered, and the highest
+/// of theirs if none was.
+pub(super) fn status_of_many(count: usize, refused: &[Refusal]) -> Option<StatusCode> {
+    let highest = refused.iter().map(Refusal::status).max()?;
+    Some(if refused.len() < count {
+        StatusCode::MULTI_STATUS
+    } else {
+        highest
+    })
 }
 
 impl Refusal {
@@ -144,6 +155,16 @@ impl Refusal {
             Self::BodyBroken => "the body ended too early or was malformed",
             Self::Busy => "too many requests at one time: try again",
             Self::Broken => SEE_LOG,
+        }
+    }
+
+    /// What is told of it, where it is of one query among several.
+    pub(super) fn of_query(&self) -> QueryProblem<'_> {
+        QueryProblem {
+            status: self.status().as_u16(),
+            error: self.code(),
+            message: self.message(),
+            pointer: self.pointer(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! When facts held, and where the log says so: what it takes to erase them.
+//! When facts held, and where the log says so: what it takes to erase them, and to tell their history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -7,9 +7,12 @@ use super::error::Error;
 use super::key::Reader;
 use super::logged::decode_count;
 use super::row::{Gone, Held, visit_group};
-use super::snapshot::Snapshot;
-use super::table::{FORWARD, log_key, subject_key};
-use crate::model::{Erased, Flake, PredicateId, SubjectId, T, Value};
+use super::run::Entries;
+use super::snapshot::{Snapshot, collection_keys};
+use super::table::{FORWARD, REVERSE, log_key, put_reverse, reverse_kind, subject_key};
+use crate::model::{
+    CollectionId, Direction, Erased, Flake, PredicateId, SubjectId, T, Value, ValueRef,
+};
 
 /// One time that a fact held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,121 @@ impl Snapshot {
             }))
         })?;
         Ok(())
+    }
+
+    /// Visits all that the subjects of a stored collection have and ever had, but what was erased: first what is gone,
+    /// then what holds, each by subject, predicate and value.
+    ///
+    /// # Errors
+    /// As reading the store fails.
+    pub fn lives_of(
+        &self,
+        c: CollectionId,
+        visit: &mut dyn FnMut(Life) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (from, to) = collection_keys(c, Direction::Ascending, None);
+        for row in self
+            .tables()
+            .hfwd
+            .range::<&[u8]>(from.as_slice()..to.as_slice())?
+        {
+            let (key, chunk) = row?;
+            let s = Reader::new(key.value()).subject()?;
+            let mut entries = Entries::new(chunk.value(), FORWARD)?;
+            while entries.advance()? {
+                let Gone { p, o, t0, t1 } = Gone::read(entries.suffix(), entries.payload())?;
+                let life = Life {
+                    s,
+                    p,
+                    o,
+                    since: t0,
+                    until: Some(t1),
+                };
+                if visit(life).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        for row in self
+            .tables()
+            .fwd
+            .range::<&[u8]>(from.as_slice()..to.as_slice())?
+        {
+            let (key, chunk) = row?;
+            let s = Reader::new(key.value()).subject()?;
+            let mut entries = Entries::new(chunk.value(), FORWARD)?;
+            while entries.advance()? {
+                let held = Held::read(entries.suffix(), entries.payload())?;
+                let life = Life {
+                    s,
+                    p: held.p,
+                    o: held.value()?.to_value(),
+                    since: held.t,
+                    until: None,
+                };
+                if visit(life).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits the subjects that have `o` under `p` or may ever have had it: first those that have it no longer, or have
+    /// it anew, then the others, each ascending. Of long texts that begin alike it tells more than there are.
+    ///
+    /// `o` is a ref or a value of a kind that [is posted](ValueRef::is_posted); for any other kind none is visited.
+    ///
+    /// # Errors
+    /// As reading the store fails.
+    pub fn ever_had(
+        &self,
+        p: PredicateId,
+        o: ValueRef<'_>,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        if !o.is_posted() {
+            return Ok(());
+        }
+        let tables = self.tables();
+        let mut group = vec![reverse_kind(o)];
+        put_reverse(&mut group, p, o);
+        let flow = visit_group(&tables.hrev, REVERSE, &group, &[], |suffix, _| {
+            Ok(visit(Reader::new(suffix).subject()?))
+        })?;
+        if flow.is_break() {
+            return Ok(());
+        }
+        let now = if o.as_ref().is_some() {
+            &tables.opst
+        } else {
+            &tables.post
+        };
+        let without_kind = group.get(1..).unwrap_or_default();
+        let _ = visit_group(now, REVERSE, without_kind, &[], |suffix, _| {
+            let s = Reader::new(suffix).subject()?;
+            if self.had_before(&group, s)? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            Ok(visit(s))
+        })?;
+        Ok(())
+    }
+
+    /// Whether a subject is in a group of `hrev`.
+    fn had_before(&self, group: &[u8], s: SubjectId) -> Result<bool, Error> {
+        let mut found = false;
+        let _ = visit_group(
+            &self.tables().hrev,
+            REVERSE,
+            group,
+            &subject_key(s),
+            |suffix, _| {
+                found = Reader::new(suffix).subject()? == s;
+                Ok(ControlFlow::Break(()))
+            },
+        )?;
+        Ok(found)
     }
 
     /// Where flakes stand in the log, in order. Each block is read once.

@@ -33,6 +33,17 @@ pub(super) fn visit_group(
     if entries.more() == More::Last {
         return visit_chunk(entries, from, &mut visit);
     }
+    visit_chunks(table, payloads, group, from, &mut visit)
+}
+
+/// The same, of a group that is known to have more than one chunk.
+fn visit_chunks(
+    table: &Table,
+    payloads: Payloads,
+    group: &[u8],
+    from: &[u8],
+    visit: &mut impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+) -> Result<ControlFlow<()>, Error> {
     let mut target = group.to_vec();
     target.extend_from_slice(from);
     let mut start = group.to_vec();
@@ -44,7 +55,7 @@ pub(super) fn visit_group(
         let (_, chunk) = row?;
         let entries = Entries::new(chunk.value(), payloads)?;
         let more = entries.more();
-        if visit_chunk(entries, from, &mut visit)?.is_break() {
+        if visit_chunk(entries, from, visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         if more == More::Last {
@@ -184,17 +195,110 @@ pub(super) fn tell_all(
     })
 }
 
+/// The row of one subject, whose first chunk is at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    fwd: &'a Table,
+    s: SubjectId,
+    head: &'a [u8],
+}
+
+/// How many entries are passed over before the next that is wanted is sought from above: about what a chunk holds.
+const PASSED_OVER_MAX: usize = 64;
+
+impl<'a> Row<'a> {
+    pub(super) const fn new(fwd: &'a Table, s: SubjectId, head: &'a [u8]) -> Self {
+        Self { fwd, s, head }
+    }
+
+    /// Visits the facts.
+    pub(super) fn all(self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let mut teller = Teller::new(self.s, visit);
+        let flow = self.entries(&[], |suffix, payload| teller.tell(suffix, payload))?;
+        Ok(if flow.is_break() { flow } else { teller.end() })
+    }
+
+    /// Visits the facts of one predicate.
+    pub(super) fn values(self, p: PredicateId, visit: &mut Visit<'_>) -> Result<(), Error> {
+        let mut prefix = Vec::new();
+        put_predicate(&mut prefix, p);
+        let mut teller = Teller::new(self.s, visit);
+        let mut is_over = false;
+        let _ = self.entries(&prefix, |suffix, payload| {
+            if !suffix.starts_with(&prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let flow = teller.tell(suffix, payload)?;
+            is_over = flow.is_break();
+            Ok(flow)
+        })?;
+        if !is_over {
+            let _ = teller.end();
+        }
+        Ok(())
+    }
+
+    /// Visits the facts of some predicates, which ascend.
+    pub(super) fn among(
+        self,
+        predicates: &[PredicateId],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let mut teller = Teller::new(self.s, visit);
+        let mut wanted = predicates;
+        let mut is_over = false;
+        while let Some(first) = wanted.first() {
+            let mut from = Vec::new();
+            put_predicate(&mut from, *first);
+            let mut passed_over = 0;
+            let flow = self.entries(&from, |suffix, payload| {
+                let p = Reader::new(suffix).predicate()?;
+                wanted = behind(wanted, p);
+                if wanted.first() == Some(&p) {
+                    passed_over = 0;
+                    let flow = teller.tell(suffix, payload)?;
+                    is_over = flow.is_break();
+                    return Ok(flow);
+                }
+                passed_over += 1;
+                Ok(if wanted.is_empty() || passed_over > PASSED_OVER_MAX {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })?;
+            if is_over {
+                return Ok(());
+            }
+            if flow.is_continue() {
+                break;
+            }
+        }
+        let _ = teller.end();
+        Ok(())
+    }
+
+    /// Visits the entries that are `from` or behind it.
+    fn entries(
+        self,
+        from: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let entries = Entries::new(self.head, FORWARD)?;
+        if entries.more() == More::Last {
+            return visit_chunk(entries, from, &mut visit);
+        }
+        visit_chunks(self.fwd, FORWARD, &subject_key(self.s), from, &mut visit)
+    }
+}
+
 /// Visits the facts in one subject's row.
 pub(super) fn visit_row(
     fwd: &Table,
     s: SubjectId,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, Error> {
-    let mut teller = Teller::new(s, visit);
-    let flow = visit_group(fwd, FORWARD, &subject_key(s), &[], |suffix, payload| {
-        teller.tell(suffix, payload)
-    })?;
-    Ok(if flow.is_break() { flow } else { teller.end() })
+    with_row(fwd, s, |row| row.all(visit)).map(|flow| flow.unwrap_or(ControlFlow::Continue(())))
 }
 
 /// Visits the facts of one predicate in one subject's row.
@@ -204,28 +308,8 @@ pub(super) fn visit_values(
     p: PredicateId,
     visit: &mut Visit<'_>,
 ) -> Result<(), Error> {
-    let mut key = subject_key(s);
-    let group = key.len();
-    put_predicate(&mut key, p);
-    let (group, prefix) = key.split_at_checked(group).unwrap_or_default();
-    let mut teller = Teller::new(s, visit);
-    let mut is_over = false;
-    let _ = visit_group(fwd, FORWARD, group, prefix, |suffix, payload| {
-        if !suffix.starts_with(prefix) {
-            return Ok(ControlFlow::Break(()));
-        }
-        let flow = teller.tell(suffix, payload)?;
-        is_over = flow.is_break();
-        Ok(flow)
-    })?;
-    if !is_over {
-        let _ = teller.end();
-    }
-    Ok(())
+    with_row(fwd, s, |row| row.values(p, visit)).map(Option::unwrap_or_default)
 }
-
-/// How many entries are passed over before the next that is wanted is sought from above: about what a chunk holds.
-const PASSED_OVER_MAX: usize = 64;
 
 /// Visits the facts of some predicates, which ascend, in one subject's row.
 pub(super) fn visit_among(
@@ -234,39 +318,17 @@ pub(super) fn visit_among(
     predicates: &[PredicateId],
     visit: &mut Visit<'_>,
 ) -> Result<(), Error> {
-    let group = subject_key(s);
-    let mut teller = Teller::new(s, visit);
-    let mut wanted = predicates;
-    let mut is_over = false;
-    while let Some(first) = wanted.first() {
-        let mut from = Vec::new();
-        put_predicate(&mut from, *first);
-        let mut passed_over = 0;
-        let flow = visit_group(fwd, FORWARD, &group, &from, |suffix, payload| {
-            let p = Reader::new(suffix).predicate()?;
-            wanted = behind(wanted, p);
-            if wanted.first() == Some(&p) {
-                passed_over = 0;
-                let flow = teller.tell(suffix, payload)?;
-                is_over = flow.is_break();
-                return Ok(flow);
-            }
-            passed_over += 1;
-            Ok(if wanted.is_empty() || passed_over > PASSED_OVER_MAX {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        })?;
-        if is_over {
-            return Ok(());
-        }
-        if flow.is_continue() {
-            break;
-        }
-    }
-    let _ = teller.end();
-    Ok(())
+    with_row(fwd, s, |row| row.among(predicates, visit)).map(Option::unwrap_or_default)
+}
+
+fn with_row<R>(
+    fwd: &Table,
+    s: SubjectId,
+    run: impl FnOnce(Row<'_>) -> Result<R, Error>,
+) -> Result<Option<R>, Error> {
+    let head = fwd.get(subject_key(s).as_slice())?;
+    head.map(|head| run(Row::new(fwd, s, head.value())))
+        .transpose()
 }
 
 /// Of predicates that ascend, those that are `p` or behind it.

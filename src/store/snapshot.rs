@@ -195,14 +195,22 @@ impl Snapshot {
         Ok(())
     }
 
-    fn visit_collection(
+    /// Walks the rows of a collection; `tell` is handed the chunks of each, and may take them.
+    pub(super) fn visit_collection(
         &self,
         c: CollectionId,
         direction: Direction,
         after: Option<SubjectId>,
-        wanted: Wanted<'_>,
-        visit: &mut Visit<'_>,
+        tell: &mut Tell<'_>,
     ) -> Result<(), Error> {
+        let mut tell = |s: SubjectId, chunks: &mut Vec<Chunk>| {
+            if direction == Direction::Descending {
+                chunks.reverse();
+            }
+            let flow = tell(s, chunks)?;
+            chunks.clear();
+            Ok::<_, Error>(flow)
+        };
         let (from, to) = collection_keys(c, direction, after);
         if from > to {
             return Ok(());
@@ -219,14 +227,14 @@ impl Snapshot {
             let s = Reader::new(key.value()).subject()?;
             if let Some(before) = now.replace(s)
                 && before != s
-                && tell_chunks(before, direction, &mut chunks, wanted, visit)?.is_break()
+                && tell(before, &mut chunks)?.is_break()
             {
                 return Ok(());
             }
             chunks.push(chunk);
         }
         if let Some(s) = now {
-            let _ = tell_chunks(s, direction, &mut chunks, wanted, visit)?;
+            let _ = tell(s, &mut chunks)?;
         }
         Ok(())
     }
@@ -255,23 +263,23 @@ impl Snapshot {
 }
 
 /// The predicates whose facts are told, ascending; without any, all are.
-type Wanted<'a> = Option<&'a [PredicateId]>;
+pub(super) type Wanted<'a> = Option<&'a [PredicateId]>;
 
-type Chunk = redb::AccessGuard<'static, &'static [u8]>;
+/// What is called with the chunks of each row.
+type Tell<'t> = dyn FnMut(SubjectId, &mut Vec<Chunk>) -> Result<ControlFlow<()>, Error> + 't;
 
-/// Tells the chunks of one subject's row, which were met in this direction.
-fn tell_chunks(
+/// A chunk of a row, which holds the page it stands on.
+pub(super) type Chunk = redb::AccessGuard<'static, &'static [u8]>;
+
+/// Tells the chunks of one subject's row.
+pub(super) fn tell_chunks(
     s: SubjectId,
-    direction: Direction,
-    chunks: &mut Vec<Chunk>,
+    chunks: &[Chunk],
     mut wanted: Wanted<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>, Error> {
-    if direction == Direction::Descending {
-        chunks.reverse();
-    }
     let mut teller = Teller::new(s, visit);
-    for chunk in chunks.drain(..) {
+    for chunk in chunks {
         let mut entries = Entries::new(chunk.value(), FORWARD)?;
         while entries.advance()? {
             if let Some(predicates) = &mut wanted {
@@ -489,7 +497,8 @@ impl Facts for Snapshot {
                 self.subject(s, visit)
             });
         }
-        Ok(self.visit_collection(c, direction, after, None, visit)?)
+        let mut tell = |s, chunks: &mut Vec<Chunk>| tell_chunks(s, chunks, None, visit);
+        Ok(self.visit_collection(c, direction, after, &mut tell)?)
     }
 
     fn collection_among(
@@ -505,7 +514,9 @@ impl Facts for Snapshot {
                 self.among(s, predicates, visit)
             });
         }
-        Ok(self.visit_collection(c, direction, after, Some(predicates), visit)?)
+        let wanted = Some(predicates);
+        let mut tell = |s, chunks: &mut Vec<Chunk>| tell_chunks(s, chunks, wanted, visit);
+        Ok(self.visit_collection(c, direction, after, &mut tell)?)
     }
 
     fn members(

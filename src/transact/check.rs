@@ -196,10 +196,9 @@ fn policy_stage(
     ground: &Ground<'_>,
     place: &dyn Fn(SubjectId) -> Option<Pointer>,
 ) -> Result<Option<Arc<Policy>>, Error> {
-    let schema = ground.policy.schema();
-    let check = |new: &Schema| {
+    let check = |new: &Policy| {
         let change = PolicyChange {
-            before: (ground.before, schema),
+            before: (ground.before, ground.policy),
             after: (after, new),
             flakes: sorted,
             sent,
@@ -210,16 +209,18 @@ fn policy_stage(
         check_policy(&change).map_err(|error| located(error, place))
     };
     if !touches_policy(sorted) {
-        check(schema)?;
+        check(ground.policy)?;
         return Ok(None);
     }
+    let schema = ground.policy.schema();
     let schema = if touches_schema(sorted) {
         Arc::new(Schema::load(after)?)
     } else {
         Arc::clone(schema)
     };
-    check(&schema)?;
-    Ok(Some(Arc::new(Policy::new(schema))))
+    let policy = ground.policy.anew(schema);
+    check(&policy)?;
+    Ok(Some(Arc::new(policy)))
 }
 
 /// Law 10. A rename gives nobody anything, so what is granted is told from the state before in the new names.
@@ -250,7 +251,7 @@ fn grant_stage(
     }
     let mut before = Overlay::new(ground.before);
     before.apply(ground.before.basis(), renames);
-    let policy = Policy::new(Arc::new(Schema::load(&before)?));
+    let policy = ground.policy.anew(Arc::new(Schema::load(&before)?));
     check_grants(ground.writes, (&before, &policy), after, &given)
 }
 

@@ -19,7 +19,7 @@ use crate::model::system::predicate::FN_NAME;
 use crate::model::{
     Facts, Names, PredicateId, PredicateName, StoredFunction, SubjectId, Value, ValueRef,
 };
-use crate::query::{Json, Pointer};
+use crate::query::{Json, Pointer, json_of};
 use crate::schema::{Predicate, Schema};
 
 /// What to compile one node costs, in steps. A pattern counts for many nodes.
@@ -101,9 +101,9 @@ impl<'a> Evaluator<'a> {
         self.bounded(&value, at)?;
         let values = match &value {
             Val::Nil => Vec::new(),
-            Val::Set(set) => set.iter().map(json).collect(),
-            Val::List(list) => list.iter().map(json).collect(),
-            one => vec![json(one)],
+            Val::Set(set) => set.iter().map(json_of).collect(),
+            Val::List(list) => list.iter().map(json_of).collect(),
+            one => vec![json_of(one)],
         };
         values
             .into_iter()
@@ -158,7 +158,7 @@ impl<'a> Evaluator<'a> {
                 schema: self.ground.policy.schema(),
                 hidden,
             };
-            let made = match Function::compile(code, &[], &names) {
+            let made = match Function::compile(code, &[], &names, self.ground.policy.queries()) {
                 Ok(made) => made,
                 Err(error) => {
                     let problem = Problem::Function(error.told_by(|name| self.sees(name))?);
@@ -275,21 +275,5 @@ fn symbols(expression: &Expr, found: &mut BTreeSet<String>) {
         | Kind::Double(_)
         | Kind::Decimal(_)
         | Kind::String(_) => {}
-    }
-}
-
-/// A value as it would have been sent; an absent one, a collection in another and an object are none.
-fn json(value: &Val) -> Option<Json> {
-    match value {
-        Val::Bool(it) => Some(Json::Bool(*it)),
-        Val::Int(it) => Some(Json::Int(*it)),
-        Val::Double(it) => Some(Json::Double(it.number())),
-        // Where a type takes whole numbers alone, one that is exact serves too.
-        Val::Decimal(it) => Some(match value.as_int() {
-            Some(whole) => Json::Int(whole),
-            None => Json::Decimal(it.to_string()),
-        }),
-        Val::String(it) => Some(Json::String(it.to_string())),
-        Val::Nil | Val::Set(_) | Val::List(_) | Val::Map(_) => None,
     }
 }

@@ -339,7 +339,12 @@ impl Renames {
             if rewriter.is_said() && sent.contains(&subject) {
                 continue;
             }
-            let Ok(bound) = Bound::of(&stored.code, &stored.params, &bridge) else {
+            let Ok(bound) = Bound::of(
+                &stored.code,
+                &stored.params,
+                &bridge,
+                ground.policy.queries(),
+            ) else {
                 // One that is sent is refused by the checks of the policy. Another compiled before, so what it calls
                 // is sent: it is not left to say something else in the new names.
                 if !sent.contains(&subject) {
@@ -349,9 +354,16 @@ impl Renames {
                 }
                 continue;
             };
-            if self.is_seen_by(&bound) {
+            let is_sent = sent.contains(&subject);
+            let why = if self.is_seen_by(&bound) {
+                Some("looks at names, and would no longer say what it says")
+            } else {
+                let is_said = self.is_said_in_query(&bound, is_sent);
+                is_said.then_some("says the name in a query")
+            };
+            if let Some(why) = why {
                 let who = seen_function(subject, ground)?;
-                let why = format!("{who} looks at names, and would no longer say what it says");
+                let why = format!("{who} {why}");
                 rewriter.refuse(at, Problem::in_use(subject, why));
                 return Ok(());
             }
@@ -372,6 +384,15 @@ impl Renames {
             }
         }
         Ok(())
+    }
+
+    /// Whether a query in a text says a name that goes. A text that the request does not send says none that comes
+    /// either: it would mean another predicate by it.
+    fn is_said_in_query(&self, bound: &Bound, is_sent: bool) -> bool {
+        let mut renames = self.predicates.iter().chain(&self.collections);
+        renames.any(|(old, Rename { new, .. })| {
+            old != new && (bound.asks_for(old) || (!is_sent && bound.asks_for(new)))
+        })
     }
 
     fn is_seen_by(&self, bound: &Bound) -> bool {

@@ -9,7 +9,7 @@ use solon::base::Budget;
 use solon::model::system::{collection, predicate};
 use solon::model::{Empty, Facts, Overlay, PredicateId, SubjectId, T, Value};
 use solon::policy::{Op, Policy, View};
-use solon::query::{Json, Query};
+use solon::query::{Asked, Json, Query, queries_of};
 use solon::schema::Schema;
 
 use crate::oracle::{List, World, overlay, seeds};
@@ -183,8 +183,22 @@ fn variables(clauses: &[Clause]) -> Vec<&'static str> {
 }
 
 fn ask(text: &str, facts: &dyn Facts, schema: &Schema) -> Result<String, solon::query::Error> {
+    ask_within(text, facts, schema, &Budget::new(1_000_000, None))
+}
+
+/// The answer as text, within a budget.
+pub(crate) fn ask_within(
+    text: &str,
+    facts: &dyn Facts,
+    schema: &Schema,
+    budget: &Budget,
+) -> Result<String, solon::query::Error> {
     let query = Query::parse(text)?;
-    let answer = query.run(facts, schema, &Budget::new(1_000_000, None))?;
+    let asked = Asked {
+        now_ms: 0,
+        basis: T(1),
+    };
+    let answer = query.run(facts, schema, asked, budget)?;
     Ok(answer.write())
 }
 
@@ -279,7 +293,7 @@ fn clauses_under_a_view_answer_as_root_over_what_is_visible() {
         let world = World::random(&mut rng);
         let facts = world.facts();
         let schema = Arc::new(Schema::load(&facts).unwrap());
-        let policy = Policy::new(Arc::clone(&schema));
+        let policy = Policy::new(Arc::clone(&schema), queries_of);
         let plain = Plain::of(&world.list, &schema);
         for (index, (auth, _, _)) in world.auths.iter().enumerate() {
             let visible: List = world

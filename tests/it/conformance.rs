@@ -6,9 +6,10 @@
 //! {"about": sentence,
 //!  "given": {"schema"?: transaction, "identities"?: transaction, "data"?: transaction},   made by root, in this order
 //!  "steps": [{"about": sentence, "as"?: auth id (root), "waitSeconds"?: n, "key"?: idempotency key,
-//!             "transact" | "query" | "token" | "testTransactWith" | "queryWith" | "logs": body, or "raw": {"to": action, "text": body},
+//!             "transact" | "query" | "block" | "history" | "multiQuery" | "token" | "testTransactWith" | "queryWith" |
+//!             "logs": body, or "raw": {"to": action, "text": body},
 //!             or "command": {"signedBy": n, "cmd": JSON, signed by the key whose bytes are all n},
-//!             "answer"?: JSON | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
+//!             "answer"?: JSON, with "status" for several queries of which some failed | "receipt"?: {"tempids"?: [names], "flakes"?: n, "isRepeat"?: bool, "warnings"?: [names]} |
 //!             "error"?: {"code", "status", "pointer"?, "message"?} | "sameAs"?: number of an earlier step, from 1}]}
 //! ```
 //!
@@ -23,7 +24,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solon::base::ManualClock;
-use solon::db::{Error, ErrorKind, Folder, LimitKind, Options, SignedCommand, Tempid, Warning};
+use solon::db::{
+    Answers, Error, ErrorKind, Folder, LimitKind, MultiAnswer, Options, SignedCommand, Tempid,
+    Warning,
+};
 use solon::model::{CollectionId, SubjectId};
 use solon::token::CommandKey;
 
@@ -56,6 +60,9 @@ struct Step {
     key: Option<String>,
     transact: Option<Value>,
     query: Option<Value>,
+    block: Option<Value>,
+    history: Option<Value>,
+    multi_query: Option<Value>,
     token: Option<Value>,
     test_transact_with: Option<Value>,
     query_with: Option<Value>,
@@ -65,6 +72,7 @@ struct Step {
     /// `null` is an answer too.
     #[serde(default, deserialize_with = "some")]
     answer: Option<Value>,
+    status: Option<u16>,
     receipt: Option<Receipt>,
     error: Option<Refusal>,
     same_as: Option<usize>,
@@ -90,6 +98,9 @@ enum Action {
     Command,
     Transact,
     Query,
+    Block,
+    History,
+    MultiQuery,
     Token,
     TestTransactWith,
     QueryWith,
@@ -125,6 +136,11 @@ fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Valu
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Answer(String),
+    /// Several queries, some of which failed.
+    Several {
+        status: u16,
+        body: String,
+    },
     Receipt {
         tempids: Vec<String>,
         flakes: usize,
@@ -163,7 +179,13 @@ impl Door for Library {
             Err(error) => return refused(&error),
         };
         let outcome = match action {
-            Action::Query => session.query(body).map(|it| Outcome::Answer(it.body)),
+            Action::Query => session.ask(body).map(|it| match it {
+                Answers::One(it) => Outcome::Answer(it.body),
+                Answers::Many(it) => several(&it),
+            }),
+            Action::Block => session.block_query(body).map(|it| Outcome::Answer(it.body)),
+            Action::History => session.history(body).map(|it| Outcome::Answer(it.body)),
+            Action::MultiQuery => session.multi_query(body).map(|it| several(&it)),
             Action::Transact => match key {
                 Some(key) => session.transact_once(key, body),
                 None => session.transact(body),
@@ -185,6 +207,32 @@ impl Door for Library {
             }),
         };
         outcome.unwrap_or_else(|error| refused(&error))
+    }
+}
+
+fn problem(error: &Error) -> solon::wire::QueryProblem<'_> {
+    solon::wire::QueryProblem {
+        status: status(error.kind()),
+        error: error.code(),
+        message: error.message(),
+        pointer: error.at(),
+    }
+}
+
+/// What the door makes of several.
+fn several(it: &MultiAnswer) -> Outcome {
+    let told = it.answers.iter();
+    let told = told.map(|(name, it)| (name.as_str(), it.as_ref().map(String::as_str)));
+    let body = solon::wire::multi_body(told.map(|(name, it)| (name, it.map_err(problem))));
+    let failed = it.answers.iter().filter_map(|(_, it)| it.as_ref().err());
+    let failed: Vec<u16> = failed.map(|error| status(error.kind())).collect();
+    match failed.iter().max() {
+        None => Outcome::Answer(body),
+        Some(_) if failed.len() < it.answers.len() => Outcome::Several { status: 207, body },
+        Some(status) => Outcome::Several {
+            status: *status,
+            body,
+        },
     }
 }
 
@@ -260,6 +308,9 @@ impl Door for crate::support::served::Served {
             Action::Command => "command",
             Action::Transact => "transact",
             Action::Query => "query",
+            Action::Block => "block",
+            Action::History => "history",
+            Action::MultiQuery => "multi-query",
             Action::Token => "token",
             Action::TestTransactWith => "test-transact-with",
             Action::QueryWith => "query-with",
@@ -273,7 +324,22 @@ impl Door for crate::support::served::Served {
         };
         let told = || serde_json::from_str::<Value>(&reply.body).unwrap();
         match (reply.status, action) {
-            (200, Action::Query | Action::QueryWith) => Outcome::Answer(reply.body),
+            (
+                200,
+                Action::Query
+                | Action::Block
+                | Action::History
+                | Action::MultiQuery
+                | Action::QueryWith,
+            ) => Outcome::Answer(reply.body),
+            (status, Action::Query | Action::MultiQuery)
+                if reply.header("content-type") == Some("application/json") =>
+            {
+                Outcome::Several {
+                    status,
+                    body: reply.body,
+                }
+            }
             (200, Action::TestTransactWith) => tried(&told()),
             (200, Action::Logs) => logged(&told()),
             (200, Action::Transact | Action::Command) => {
@@ -424,6 +490,11 @@ fn request(step: &Step, at: &str) -> (Action, String) {
             .as_ref()
             .map(|it| (Action::Transact, body(it))),
         step.query.as_ref().map(|it| (Action::Query, body(it))),
+        step.block.as_ref().map(|it| (Action::Block, body(it))),
+        step.history.as_ref().map(|it| (Action::History, body(it))),
+        step.multi_query
+            .as_ref()
+            .map(|it| (Action::MultiQuery, body(it))),
         step.token.as_ref().map(|it| (Action::Token, body(it))),
         step.test_transact_with
             .as_ref()
@@ -450,6 +521,16 @@ fn signed(by: u8, text: &str) -> String {
     json!({"cmd": text, "sig": key.sign(text).to_string()}).to_string()
 }
 
+fn answers(status: Option<u16>, answer: &Value, outcome: &Outcome) -> bool {
+    let is = |body: &String| serde_json::from_str::<Value>(body).unwrap() == *answer;
+    match outcome {
+        Outcome::Answer(body) => status.is_none() && is(body),
+        Outcome::Several { status: told, body } => status == Some(*told) && is(body),
+        Outcome::Minted(minted) => minted == answer,
+        Outcome::Receipt { .. } | Outcome::Refused { .. } => false,
+    }
+}
+
 /// How an outcome differs from what the step expects, if it does.
 fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) -> Option<String> {
     let expects = [
@@ -464,12 +545,7 @@ fn differs(step: &Step, outcome: &Outcome, before: &[Outcome], world: &World) ->
     let found = format!("found {outcome:?}");
     if let Some(answer) = &step.answer {
         let answer: Value = serde_json::from_str(&world.with_ids(&answer.to_string())).unwrap();
-        let is_it = match outcome {
-            Outcome::Answer(body) => serde_json::from_str::<Value>(body).unwrap() == answer,
-            Outcome::Minted(minted) => *minted == answer,
-            Outcome::Receipt { .. } | Outcome::Refused { .. } => false,
-        };
-        if !is_it {
+        if !answers(step.status, &answer, outcome) {
             return Some(format!("expected {answer}\n    {found}"));
         }
     }

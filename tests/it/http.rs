@@ -82,6 +82,48 @@ fn an_answer_tells_about_itself_in_headers_and_twice_on_fdb_paths() {
 }
 
 #[test]
+fn blocks_histories_and_several_queries_have_paths_of_their_own() {
+    let served = serve(Mode::Closed);
+    let json = [("content-type", "application/json"), ("BEARER", "")];
+    let good = json!({"block": 1}).to_string();
+    let some = json!({"a": {"block": 1}, "b": {"block": 99}}).to_string();
+    let none = json!({"b": {"block": 99}}).to_string();
+    let told = json!({"history": 6_i64 << 44}).to_string();
+    for (action, body, status) in [
+        ("query", &good, 200),
+        ("block", &good, 200),
+        ("query", &told, 200),
+        ("history", &told, 200),
+        ("block", &told, 400),
+        ("history", &good, 400),
+        ("query", &some, 207),
+        ("multi-query", &some, 207),
+        ("query", &none, 400),
+        ("multi-query", &none, 400),
+        ("multi-query", &told, 400),
+    ] {
+        for path in [
+            format!("/api/db/{action}"),
+            format!("/api/db/local/default/{action}"),
+            format!("/fdb/local/default/{action}"),
+        ] {
+            let reply = served.send("POST", &path, &json, body.as_bytes());
+            assert_eq!(reply.status, status, "{path} {body}: {}", reply.body);
+            let own = status.to_string();
+            assert_eq!(reply.header("x-solon-status"), Some(own.as_str()));
+            let is_answer = reply.header("content-type") == Some("application/json");
+            assert_eq!(is_answer, reply.header("x-solon-block").is_some(), "{path}");
+            assert_eq!(is_answer, reply.header("x-solon-fuel").is_some(), "{path}");
+            let is_twice = reply.header("x-fdb-status").is_some();
+            assert_eq!(is_twice, path.starts_with("/fdb"), "{path}");
+            assert_eq!(is_answer, status != 400 || body == &none, "{path} {body}");
+        }
+        let reply = served.send("GET", &format!("/api/db/{action}"), &json, b"");
+        assert_eq!(reply.status, 405);
+    }
+}
+
+#[test]
 fn the_three_actions_answer_in_their_shapes() {
     let served = serve(Mode::Closed);
     let json = [

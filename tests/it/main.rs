@@ -2,6 +2,7 @@
 //!
 //! - `accounts`: who may make, delete, restore and list databases, and mint in them
 //! - `api_tokens`: tokens of programs: who gets one, what it may, when it is good no more, when it was used
+//! - `asked`: queries that functions ask: the manual, bounds, what is absent, random ones beside their twins
 //! - `attack`: attacks that must fail: guesses at hidden facts, rights taken sideways, writes half made
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
@@ -23,6 +24,10 @@
 //! - `ended`: all tokens of a database end at once, of whatever kind
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `flood`: floods of bad tokens and of sign-ins, counted in work, while others go on
+//! - `history`: block, history and multi-queries beside a plain list of all flakes, what is hidden from them, their limits
+//! - `group_model`: what groups of clauses mean, said slowly; for `groups` and `sparql`
+//! - `group_random`: random groups, and worlds that they are about
+//! - `groups`: random groups beside what they mean, in any order, under a view, and with what is hidden changed
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
@@ -47,6 +52,7 @@
 //! - `rotation`: the life of the keys that sign tokens, in a folder and in a process that has it open
 //! - `sealed`: every sealed predicate through every door, and that what is superseded is gone
 //! - `signin`: signing in by a password: who gets tokens, what a failure tells, who is locked out
+//! - `sparql`: random groups beside oxigraph, which is asked the same in SPARQL
 //! - `revoke`: listing and revoking tokens: whose, by whom, and that the very next request is refused
 //! - `stats`: how far a database is and how much is in it, and to whom that is told
 //! - `support`: databases, clocks, disks, clients and randomness for all the others
@@ -64,6 +70,7 @@
 
 mod accounts;
 mod api_tokens;
+mod asked;
 mod attack;
 mod attack_changes;
 mod attack_people;
@@ -94,6 +101,10 @@ mod erase;
 mod export;
 #[cfg(feature = "server")]
 mod flood;
+mod group_model;
+mod group_random;
+mod groups;
+mod history;
 #[cfg(feature = "server")]
 mod http;
 mod import;
@@ -124,6 +135,7 @@ mod rotation;
 #[cfg(feature = "server")]
 mod sealed;
 mod signin;
+mod sparql;
 mod stats;
 mod support;
 mod threads;

@@ -9,7 +9,7 @@ use solon::model::{
     Bounds, CollectionId, Commit, Decimal, Digest, Direction, Erased, Erasure, Facts, Flake, Head,
     Incarnation, Op, Overlay, PredicateId, Real, Reason, SubjectId, T, Value,
 };
-use solon::store::{Sealed, Store, seal};
+use solon::store::{Cached, Sealed, Store, seal};
 
 use crate::support::naive::Naive;
 use crate::support::random::{Random, Repeat, seeds};
@@ -557,6 +557,58 @@ fn overlay_agrees(random: &mut Random, overlay: &dyn Facts, naive: &Naive) {
         predicates.dedup();
         let walk = (s, s.collection(), direction, after);
         agree_on_walks(walk, &predicates, limit, overlay, naive);
+    }
+}
+
+#[test]
+fn a_row_at_hand_stays_while_it_is_told() {
+    for seed in seeds(4) {
+        let _repeat = Repeat {
+            test: "a_row_at_hand_stays_while_it_is_told",
+            seed,
+        };
+        let mut random = Random::new(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::create(directory.path().join("db"), INCARNATION).unwrap();
+        let mut naive = Naive::default();
+        for _ in 0..6 {
+            let sealed = next_commit(&mut random, &store.head(), &naive);
+            naive.append(sealed.clone());
+            store.append(&[sealed]).unwrap();
+        }
+        let snapshot = store.snapshot().unwrap();
+        let cached = Cached::new(&snapshot);
+        agree(&mut random, &cached, &naive);
+        let all = naive.all();
+        if all.is_empty() {
+            continue;
+        }
+        for c in collections() {
+            let walk = |v: &mut solon::model::Visit<'_>| {
+                cached.collection(c, Direction::Ascending, None, v).unwrap();
+            };
+            let mut met = Vec::new();
+            walk(&mut |fact| {
+                let (other, _, _, _) = random.pick(&all).clone();
+                for s in [fact.s, other, fact.s] {
+                    assert_eq!(
+                        told(usize::MAX, |v| cached.subject(s, v).unwrap()),
+                        told(usize::MAX, |v| naive.subject(s, v).unwrap()),
+                        "subject {s} while {} is told",
+                        fact.s
+                    );
+                }
+                met.push((fact.s, fact.p, fact.o.to_value(), fact.t));
+                ControlFlow::Continue(())
+            });
+            let direction = Direction::Ascending;
+            assert_eq!(
+                met,
+                told(usize::MAX, |v| naive
+                    .collection(c, direction, None, v)
+                    .unwrap())
+            );
+        }
     }
 }
 

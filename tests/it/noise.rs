@@ -4,7 +4,7 @@
 //! refusal changes nothing, and at the end the database verifies.
 
 use serde_json::{Value, json};
-use solon::db::{Error, ErrorKind, sign_command};
+use solon::db::{Answers, Error, ErrorKind, sign_command};
 use solon::token::{CommandKey, CommandSignature, SignerKey};
 
 use crate::support::random::{Random, seeds};
@@ -29,6 +29,11 @@ fn bodies() -> Vec<String> {
         json!({"selectOne": ["title"], "from": ["doc/key", "a"], "block": "PT1M"}),
         json!({"select": ["title"], "from": "doc", "where": "doc/size >= 1 AND doc/title = 'plans'", "orderBy": ["DESC", "doc/size"]}),
         json!({"select": ["*"], "from": ["_tx"], "offset": 1, "opts": {"compact": true}}),
+        json!({"block": [2, "PT1M"], "prettyPrint": true}),
+        json!({"history": ["doc/key", "a"], "block": [1, 99], "showAuth": true, "auth": ["root", ["_auth/id", "ann"], 0]}),
+        json!({"history": [["doc/key", "a"], "doc/title", "plans"], "prettyPrint": true}),
+        json!({"history": [null, "doc/owner", ["_user/username", "ann"]], "block": 4}),
+        json!({"a": {"select": ["*"], "from": "doc"}, "b": {"history": [null, "doc/size", 1]}, "c": {"block": 3}, "block": 2}),
         json!({"auth": ["_auth/id", "ann"], "expireSeconds": 60}),
     ]
     .iter()
@@ -163,8 +168,17 @@ fn noise_is_answered_or_refused_and_what_is_refused_changes_nothing() {
             let Ok(view) = db.database.view(auth) else {
                 continue;
             };
-            match view.query(&body) {
-                Ok(answer) => drop(serde_json::from_str::<Value>(&answer.body).unwrap()),
+            let is_json = |body: &str| drop(serde_json::from_str::<Value>(body).unwrap());
+            match view.ask(&body) {
+                Ok(Answers::One(answer)) => is_json(&answer.body),
+                Ok(Answers::Many(many)) => {
+                    for (_, answer) in many.answers {
+                        match answer {
+                            Ok(answer) => is_json(&answer),
+                            Err(error) => is_the_clients(&error, &body),
+                        }
+                    }
+                }
                 Err(error) => is_the_clients(&error, &body),
             }
         }

@@ -12,6 +12,7 @@ use solon::base::limits::{
 use solon::model::system::{ROOT_AUTH, collection, predicate};
 use solon::model::{Empty, Fact, Facts, Flake, Op as FlakeOp, Overlay, SubjectId, T, Value};
 use solon::policy::{Cause, History, Op, Policy, StagedFlake, View, judge_writes};
+use solon::query::queries_of;
 use solon::schema::Schema;
 use solon::transact::{Ground, parse, transact};
 
@@ -45,7 +46,7 @@ struct State {
 impl State {
     fn new(facts: Overlay<Empty>) -> Self {
         let schema = Arc::new(Schema::load(&facts).unwrap());
-        let policy = Policy::new(Arc::clone(&schema));
+        let policy = Policy::new(Arc::clone(&schema), queries_of);
         Self {
             facts,
             schema,

@@ -242,6 +242,15 @@ fn requests(value: &str, head: u64) -> Vec<Asked> {
             json!({"select": ["*", around], "from": from}),
         ));
     }
+    all.push(post("block", json!({"block": [1]})));
+    all.push(post("block", json!({"block": [1], "prettyPrint": true})));
+    for s in [
+        (6_i64 << 44) + 1_001,
+        (6_i64 << 44) + 1_002,
+        (10_i64 << 44) + 1_001,
+    ] {
+        all.push(post("history", json!({"history": s, "showAuth": true})));
+    }
     for (t, c) in (1..=head).flat_map(|t| [(t, "_auth"), (t, "_token")]) {
         all.push(post(
             "query",
@@ -275,7 +284,13 @@ fn post(action: &str, body: Value) -> Asked {
 /// Queries that name a sealed predicate.
 fn queries(p: &str, value: &str) -> Vec<Value> {
     let (c, short) = p.split_once('/').unwrap();
+    let select = json!({"select": ["*"], "from": p});
     let mut all = vec![
+        json!({"history": [null, p]}),
+        json!({"history": [null, p, value]}),
+        json!({"history": [p, value]}),
+        json!({"history": [(6_i64 << 44) + 1_001, p], "prettyPrint": true}),
+        json!({"a": select, "b": {"history": [null, p]}, "block": 3}),
         json!({"select": ["_id"], "where": [["?s", p, "?o"]]}),
         json!({"select": ["*"], "from": p}),
         json!({"select": ["*"], "from": [p, value]}),

@@ -9,6 +9,7 @@ use crate::base::Budget;
 use crate::lang::bound::{Bound, Renamed};
 use crate::lang::context::Context;
 use crate::lang::function::Function;
+use crate::lang::question::NoQueries;
 use crate::model::system::predicate as system;
 use crate::model::{PredicateId, SubjectId};
 
@@ -27,7 +28,7 @@ fn renamed(name: &str) -> String {
 }
 
 fn written(text: &str, params: &[String], book: &Book) -> Result<String, crate::lang::Error> {
-    let bound = Bound::of(text, params, book)?;
+    let bound = Bound::of(text, params, book, &NoQueries)?;
     let predicates: Vec<(PredicateId, String)> = book
         .predicates
         .iter()
@@ -93,7 +94,7 @@ fn a_text_written_anew_says_and_spends_what_it_did() {
         let anew = written(&text, &[], &before).unwrap();
         changed += usize::from(anew != text);
         let says = |text: &str, book: &Book, name| {
-            let function = Function::compile(text, &[], book)
+            let function = Function::compile(text, &[], book, &NoQueries)
                 .unwrap_or_else(|error| panic!("round {round}: {text}: {error}"));
             let budget = Budget::new(1_000_000, None);
             let value = function.evaluate(&[], &asked(name), &memory, &budget);
@@ -104,7 +105,7 @@ fn a_text_written_anew_says_and_spends_what_it_did() {
             says(&anew, &after, "human/handle"),
             "round {round}: {text}\n{anew}"
         );
-        let same = Bound::of(&text, &[], &before).unwrap();
+        let same = Bound::of(&text, &[], &before, &NoQueries).unwrap();
         assert_eq!(same.write(&|_| None, &|_| None), text, "round {round}");
     }
     assert!(changed > 5_000, "{changed}");
@@ -212,7 +213,7 @@ fn a_text_that_sees_names_otherwise_says_so() {
         ("(== (?o) \"open\")", &[state]),
         ("(== (?pO) \"open\")", &[state]),
     ] {
-        let bound = Bound::of(text, &[], &book).unwrap();
+        let bound = Bound::of(text, &[], &book, &NoQueries).unwrap();
         let told: Vec<_> = kinds.into_iter().filter(|it| bound.sees(*it)).collect();
         assert_eq!(told, sees, "{text}");
     }
@@ -225,6 +226,7 @@ fn a_text_knows_what_it_names() {
         "(same (of [\"person/handle\" \"a\"]) (get (?s) \"person/number\"))",
         &[],
         &book,
+        &NoQueries,
     )
     .unwrap();
     for (name, names, finds) in [

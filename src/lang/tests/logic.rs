@@ -10,6 +10,7 @@ use crate::base::Budget;
 use crate::lang::context::{Context, Previous};
 use crate::lang::function::{Function, Truth, is_function_name};
 use crate::lang::node::Reach;
+use crate::lang::question::NoQueries;
 use crate::lang::value::Val;
 use crate::model::system::predicate::TAG_ID;
 use crate::model::{Error, Value, ValueRef, ValueType};
@@ -118,7 +119,7 @@ fn where_the_rule_ends_only_true_and_false_serve() {
         ),
         (
             "(query \"x\")",
-            "error: line 1, column 2: unknown function `query`",
+            "error: line 1, column 8: the query cannot be used: none is asked here",
         ),
         (
             "(?action)",
@@ -343,7 +344,7 @@ fn a_fused_node_says_and_spends_what_the_plain_ones_do() {
         ] {
             let judge = |text: &str| {
                 let budget = Budget::new(10_000, None);
-                let function = Function::compile(text, &[], &book()).unwrap();
+                let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
                 let truth = function.judge(&context, &facts(), &budget).unwrap();
                 (truth, budget.spent())
             };
@@ -389,7 +390,7 @@ fn the_steps_are_those_of_the_manual() {
     ];
     for (text, expected) in rows {
         let budget = Budget::new(expected, None);
-        let function = Function::compile(text, &[], &book()).unwrap();
+        let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
         assert!(
             function.judge(&context(), &facts(), &budget).is_ok(),
             "{text}"
@@ -409,7 +410,7 @@ fn a_passed_bound_is_never_a_decision() {
         "(not (mine))",
         "(if-else (mine) true true)",
     ] {
-        let function = Function::compile(text, &[], &book()).unwrap();
+        let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
         let ended = function.judge(&context(), &facts(), &Budget::new(4, None));
         assert!(
             matches!(ended, Err(Error::Exceeded(_))),
@@ -434,7 +435,7 @@ fn a_constant_shows_in_the_text() {
         ("(and true 1)", None),
     ];
     for (text, expected) in rows {
-        let function = Function::compile(text, &[], &book()).unwrap();
+        let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
         assert_eq!(function.constant(), expected, "{text}");
         if let Some(expected) = expected {
             let truth = function.judge(&context(), &facts(), &budget()).unwrap();
@@ -467,7 +468,7 @@ fn a_function_knows_what_it_depends_on() {
         ),
     ];
     for (text, reach, reads) in rows {
-        let function = Function::compile(text, &[], &book()).unwrap();
+        let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
         assert_eq!(function.reach(), reach, "{text}");
         let expected = reads.iter().map(|it| predicate(it)).collect();
         assert_eq!(function.reads(), &expected, "{text}");
@@ -477,7 +478,7 @@ fn a_function_knows_what_it_depends_on() {
         "(== (?o) 1)",
         "(nil? (?pO))",
     ] {
-        let function = Function::compile(text, &[], &book()).unwrap();
+        let function = Function::compile(text, &[], &book(), &NoQueries).unwrap();
         assert!(function.reads().contains(&TAG_ID), "{text}");
     }
 }
@@ -492,9 +493,13 @@ fn calls_are_told_to_the_end_and_circles_are_refused() {
     book.function_is("c", &[], "(and (b))");
     book.function_is("broken", &[], "(and\n true");
     book.function_is("twice", &["x", "x"], "(== x x)");
-    let function = Function::compile("(outer)", &[], &book).unwrap();
+    let function = Function::compile("(outer)", &[], &book, &NoQueries).unwrap();
     assert_eq!(function.calls(), &[inner, outer].into());
-    let error = |text: &str| Function::compile(text, &[], &book).unwrap_err().to_string();
+    let error = |text: &str| {
+        Function::compile(text, &[], &book, &NoQueries)
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         error("(a)"),
         "in function `c`, line 1, column 7: functions call each other in a circle: b → c → b"
@@ -505,19 +510,19 @@ fn calls_are_told_to_the_end_and_circles_are_refused() {
     );
     assert!(error("(twice 1 2)").contains("`x` cannot be the name of a parameter"));
     // A function's own argument may call it again.
-    assert!(Function::compile("(same (same 1 1) true)", &[], &book).is_ok());
+    assert!(Function::compile("(same (same 1 1) true)", &[], &book, &NoQueries).is_ok());
 }
 
 #[test]
 fn parameters_are_arguments_where_the_function_is_evaluated_by_itself() {
     let params = ["a".to_owned(), "b".to_owned()];
-    let function = Function::compile("(+ a (* b b))", &params, &book()).unwrap();
+    let function = Function::compile("(+ a (* b b))", &params, &book(), &NoQueries).unwrap();
     let run = |arguments: &[Val]| function.evaluate(arguments, &context(), &facts(), &budget());
     assert_eq!(run(&[Val::Int(1), Val::Int(3)]), Ok(Val::Int(10)));
     assert!(run(&[Val::Int(1)]).is_err());
     let judged = function.judge(&context(), &facts(), &budget()).unwrap();
     assert!(matches!(judged, Truth::Fault(_)));
-    let name = Function::compile("(get (?s) a)", &params, &book()).unwrap_err();
+    let name = Function::compile("(get (?s) a)", &params, &book(), &NoQueries).unwrap_err();
     assert_eq!(
         name.to_string(),
         "line 1, column 11: expected a predicate's name"

@@ -4,6 +4,7 @@ use super::support::{book, budget, context, facts};
 use crate::lang::expression::print;
 use crate::lang::function::Function;
 use crate::lang::parse::parse;
+use crate::lang::question::NoQueries;
 
 /// The numbers of a seed (SplitMix64).
 #[derive(Debug)]
@@ -81,7 +82,8 @@ fn any_text_returns() {
                 "{text}"
             );
         }
-        if let Ok(function) = Function::compile(&text, &["x".to_owned()], &book_once()) {
+        if let Ok(function) = Function::compile(&text, &["x".to_owned()], &book_once(), &NoQueries)
+        {
             compiled += 1;
             let _ = function.judge(&context(), &facts(), &budget());
         }
@@ -98,7 +100,7 @@ fn any_text_returns() {
         format!("(boolean (re-find \"{}\" \"a\"))", "(".repeat(8_000)),
     ];
     for text in pathological {
-        let _ = Function::compile(&text, &[], &book());
+        let _ = Function::compile(&text, &[], &book(), &NoQueries);
     }
 }
 

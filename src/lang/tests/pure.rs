@@ -74,7 +74,7 @@ fn what_needs_more_than_its_arguments_is_refused_by_name() {
         .filter(|entry| !entry.builtin.is_pure())
         .map(|entry| entry.name)
         .collect();
-    let expected = "get get-all follow get-in relationship? cas rand uuid max-pred-val flakes objT objF ?sid ?s ?pid \
+    let expected = "get get-all follow get-in relationship? cas rand uuid max-pred-val query flakes objT objF ?sid ?s ?pid \
                     ?p ?o ?pO ?auth_id ?user_id ?op ?context";
     assert_eq!(needing.join(" "), expected);
     for name in needing {

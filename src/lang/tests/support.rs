@@ -9,6 +9,7 @@ use crate::lang::chance::Seed;
 use crate::lang::context::{Context, Previous};
 use crate::lang::error::Stop;
 use crate::lang::function::{Function, Truth};
+use crate::lang::question::NoQueries;
 use crate::lang::value::Val;
 use crate::model::system::predicate::{AUTH_PASSWORD, TAG_ID};
 use crate::model::*;
@@ -287,7 +288,7 @@ pub(super) fn budget() -> Budget {
 
 /// What a text is judged to be: `true`, `false`, `fault: …` or `error: …`.
 pub(super) fn judged(text: &str, context: &Context<'_>) -> String {
-    let function = match Function::compile(text, &[], &book()) {
+    let function = match Function::compile(text, &[], &book(), &NoQueries) {
         Ok(function) => function,
         Err(error) => return format!("error: {error}"),
     };
@@ -322,7 +323,7 @@ pub(super) fn evaluated(text: &str, context: &Context<'_>) -> String {
         seed: Some(&seed),
         ..*context
     };
-    match Function::compile(text, &[], &book()) {
+    match Function::compile(text, &[], &book(), &NoQueries) {
         Err(error) => format!("error: {error}"),
         Ok(function) => match function.evaluate(&[], &seeded, &facts(), &budget()) {
             Ok(value) => shown(&value),

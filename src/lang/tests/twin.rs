@@ -13,6 +13,7 @@ use crate::lang::error::Stop;
 use crate::lang::expression::{Expr, Kind};
 use crate::lang::function::Function;
 use crate::lang::parse::parse;
+use crate::lang::question::NoQueries;
 use crate::lang::value::Val;
 use crate::model::{Decimal, Real, SubjectId, Value};
 
@@ -473,8 +474,8 @@ fn the_twin_agrees() {
             user: (chance.below(5) > 0).then(|| person(1)),
             ..context()
         };
-        let function =
-            Function::compile(&text, &[], &book).unwrap_or_else(|it| panic!("{text}: {it}"));
+        let function = Function::compile(&text, &[], &book, &NoQueries)
+            .unwrap_or_else(|it| panic!("{text}: {it}"));
         let budget = || Budget::new(1_000_000, None);
         let first = budget();
         let fast = match function.evaluate(&[], &context, &memory, &first) {

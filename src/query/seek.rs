@@ -1,0 +1,634 @@
+//! How the subjects of a star are found, and what that would cost.
+//!
+//! 1. They are named or bound already, or an index finds them by a value that is named or bound, or they are all of a
+//!    collection.
+//! 2. Which way is the cheapest is told by counts of what the facts at hand show, by the number of ids that a collection
+//!    has used, and by the query and the schema: by nothing that may be hidden. The rows are the same whichever is
+//!    chosen.
+//! 3. What is counted is bounded by an [`Allowance`], and what was read for it is used.
+
+use std::rc::Rc;
+
+use super::cell::{Cell, Cells};
+use super::columns::Columns;
+use super::error::Error;
+use super::expand::Expansion;
+use super::place::{Place, can_be_found, stored};
+use super::reader::Reader;
+use super::relation::{Relation, Var};
+use super::star::{Kind, Leg, Star};
+use super::survey::{Allowance, List, PARTS, SAMPLE_LENGTH, SAMPLES, Survey};
+use crate::model::{CollectionId, SubjectId, ValueType};
+use crate::schema::Predicate;
+
+/// How the subjects of a star are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// None can be.
+    Nothing,
+    Named,
+    /// They are bound.
+    Bound,
+    /// By a unique value that is named, of the leg with this number.
+    Unique(usize),
+    /// By any other value that is named.
+    Value(usize),
+    /// By the values that a leg's object is bound to.
+    Values(usize),
+    /// By the object, the predicate, or both, of a leg whose predicate is a variable.
+    Any(usize),
+    /// All of this collection.
+    All(CollectionId),
+}
+
+/// A way, and what it comes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) way: Way,
+    /// How many subjects are asked, about.
+    pub(super) reads: u64,
+    /// How many rows there are when it is joined, about.
+    pub(super) rows: u64,
+}
+
+/// What a clause that looks for a value under every predicate is taken to cost.
+const READS_OF_ANY: u64 = 1_024;
+
+/// A way by a value has to be so many times shorter than another way before it is worth its own cost.
+const TIMES_SHORTER: u64 = 4;
+
+/// The first length up to which lists are counted, and what it grows by.
+const FIRST_LENGTH: usize = 32;
+const LENGTH_FACTOR: usize = 4;
+
+fn many(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn few(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn subject(cell: Cell, cells: &Cells) -> Option<SubjectId> {
+    cells.as_whole(cell).and_then(SubjectId::from_raw)
+}
+
+/// What is looked up while ways are compared.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a, 's> {
+    pub(super) reader: &'a Reader<'s>,
+    pub(super) allowance: &'a Allowance,
+}
+
+/// Counts the lists of values that are named, all at a time and each up to the same length, until one ends: it is the
+/// shortest, and is kept.
+///
+/// # Errors
+/// As the budget is spent; `Facts`.
+pub(super) fn race(
+    stars: &[&Star<'_>],
+    ground: Ground<'_, '_>,
+    cells: &Cells,
+) -> Result<(), Error> {
+    let mut racers = Vec::new();
+    let mut best = u64::MAX;
+    for star in stars {
+        if star.is_nothing() || matches!(star.subject, Place::Cell(_)) {
+            return Ok(());
+        }
+        for (index, leg) in star.legs.iter().enumerate() {
+            match leg.way(index, &|_| false) {
+                Some(Way::Unique(_)) => return Ok(()),
+                Some(Way::Value(_)) => racers.push((star, index)),
+                Some(_) | None => {}
+            }
+            if let Some(c) = leg.collection() {
+                best = best.min(ground.reader.facts.next_number(c)?);
+            }
+        }
+    }
+    if racers.len() < 2 {
+        return Ok(());
+    }
+    let mut length = FIRST_LENGTH;
+    while many(length) <= best / TIMES_SHORTER {
+        let mut is_over = false;
+        for (star, index) in &racers {
+            let is_known = star.count(*index, length, ground, cells)?;
+            is_over |= is_known.is_some();
+        }
+        if is_over {
+            break;
+        }
+        length = length.saturating_mul(LENGTH_FACTOR);
+    }
+    Ok(())
+}
+
+impl Star<'_> {
+    /// Whether there is any way to its subjects, once these variables are bound.
+    pub(super) fn has_way(&self, is_bound: &dyn Fn(Var) -> bool) -> bool {
+        let is_named = match self.subject {
+            Place::Cell(_) | Place::Nothing => true,
+            Place::Var(var) => is_bound(var),
+            Place::Any => false,
+        };
+        let mut legs = self.legs.iter().enumerate();
+        is_named
+            || self.is_nothing()
+            || legs.any(|(index, leg)| {
+                leg.way(index, is_bound).is_some() || leg.collection().is_some()
+            })
+    }
+
+    /// The cheapest way to its subjects; none if there is nowhere to begin.
+    ///
+    /// # Errors
+    /// As the budget is spent; `Facts`.
+    pub(super) fn choose(
+        &self,
+        columns: &Columns<'_>,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<Option<Choice>, Error> {
+        let only = |way, reads| Choice {
+            way,
+            reads,
+            rows: many(columns.rows()).saturating_mul(reads),
+        };
+        if self.is_nothing() {
+            return Ok(Some(only(Way::Nothing, 0)));
+        }
+        if let Place::Cell(_) = self.subject {
+            return Ok(Some(self.priced(Way::Named, 1, columns, ground, cells)?));
+        }
+        let is_bound = |var: Var| columns.has(var);
+        let mut best: Option<(Way, u64)> = None;
+        let mut offer = |way: Way, reads: u64| {
+            if best.is_none_or(|(_, least)| reads < least) {
+                best = Some((way, reads));
+            }
+        };
+        let bound = self.subject.var().and_then(|var| columns.column(var));
+        if let Some(bound) = &bound {
+            offer(Way::Bound, many(bound.len()));
+        }
+        let mut all: Option<(u64, CollectionId)> = None;
+        for leg in &self.legs {
+            if let Some(c) = leg.collection() {
+                let reads = ground.reader.facts.next_number(c)?;
+                if all.is_none_or(|(least, _)| reads < least) {
+                    all = Some((reads, c));
+                }
+            }
+        }
+        let alternative = match (&bound, all) {
+            (Some(bound), _) => many(bound.len()),
+            (None, Some((reads, _))) => reads,
+            (None, None) => u64::MAX,
+        };
+        for (index, leg) in self.legs.iter().enumerate() {
+            match leg.way(index, &is_bound) {
+                Some(way @ Way::Unique(_)) => offer(way, 1),
+                Some(way @ Way::Value(_)) => {
+                    let reads = self.length(index, bound.is_some(), alternative, ground, cells)?;
+                    offer(way, reads);
+                }
+                Some(way @ Way::Values(_)) => {
+                    let reads = self.spread(index, columns, ground, cells)?;
+                    offer(way, reads);
+                }
+                Some(way) => offer(
+                    way,
+                    READS_OF_ANY.saturating_mul(many(columns.rows().max(1))),
+                ),
+                None => {}
+            }
+        }
+        if let Some((reads, c)) = all {
+            offer(Way::All(c), reads);
+        }
+        match best {
+            Some((way, reads)) => Ok(Some(self.priced(way, reads, columns, ground, cells)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// How long the list of a value that is named is taken to be.
+    fn length(
+        &self,
+        index: usize,
+        is_bound: bool,
+        alternative: u64,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<u64, Error> {
+        let most = alternative / TIMES_SHORTER;
+        // Without another way there is nothing to compare it with.
+        if is_bound && most >= many(FIRST_LENGTH) {
+            self.count(index, few(most), ground, cells)?;
+        }
+        let surveys = self.surveys.borrow();
+        Ok(match surveys.get(index).map(|it| &it.list) {
+            Some(List::All(all)) => many(all.len()),
+            Some(List::MoreThan(least)) if *least > 0 => many(*least).saturating_mul(TIMES_SHORTER),
+            // Not counted: shorter than all of a collection, and not than what is bound.
+            _ if is_bound => alternative.saturating_add(1),
+            _ => (alternative / 2).min(READS_OF_ANY),
+        })
+    }
+
+    /// Counts the list of a value that is named, up to a length: none if it is longer, or may not be counted.
+    fn count(
+        &self,
+        index: usize,
+        most: usize,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<Option<usize>, Error> {
+        match self.survey(index, |it| it.list.clone()) {
+            List::All(all) => return Ok(Some(all.len())),
+            List::MoreThan(least) if least >= most => return Ok(None),
+            List::MoreThan(_) if !ground.allowance.takes(most) => return Ok(None),
+            List::MoreThan(_) => {}
+        }
+        let (list, is_all) = self.listed(index, most, ground.reader, cells)?;
+        ground.allowance.returns(most.saturating_sub(list.len()));
+        let length = list.len();
+        self.survey(index, |it| {
+            it.list = if is_all {
+                List::All(list.into())
+            } else {
+                List::MoreThan(most)
+            };
+        });
+        Ok(is_all.then_some(length))
+    }
+
+    /// The subjects that have the value that a leg names; so many at most.
+    fn listed(
+        &self,
+        index: usize,
+        most: usize,
+        reader: &Reader<'_>,
+        cells: &Cells,
+    ) -> Result<(Vec<SubjectId>, bool), Error> {
+        let leg = self.legs.get(index);
+        let Some((Kind::Named(of), Place::Cell(cell))) = leg.map(|leg| (&leg.kind, leg.object))
+        else {
+            return Ok((Vec::new(), true));
+        };
+        match stored(cell, of, reader, cells)? {
+            Some(value) => reader.subjects_up_to(of.id, value.borrow(), most),
+            None => Ok((Vec::new(), true)),
+        }
+    }
+
+    fn survey<X>(&self, index: usize, with: impl FnOnce(&mut Survey) -> X) -> X {
+        let mut surveys = self.surveys.borrow_mut();
+        if surveys.len() < self.legs.len() {
+            surveys.resize(self.legs.len(), Survey::default());
+        }
+        match surveys.get_mut(index) {
+            Some(survey) => with(survey),
+            None => with(&mut Survey::default()),
+        }
+    }
+
+    /// How many subjects the values lead to that a leg's object is bound to, about.
+    fn spread(
+        &self,
+        index: usize,
+        columns: &Columns<'_>,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<u64, Error> {
+        let Some(leg) = self.legs.get(index) else {
+            return Ok(0);
+        };
+        let column = leg.object.var().and_then(|var| columns.column(var));
+        let column = column.unwrap_or_default();
+        let Kind::Named(of) = &leg.kind else {
+            return Ok(many(column.len()));
+        };
+        if of.unique || column.is_empty() {
+            return Ok(many(column.len()));
+        }
+        let known = self.survey(index, |it| it.fan_in);
+        let parts = match known {
+            Some(parts) => parts,
+            None => {
+                let Some(parts) = fan_in(of, &column, ground, cells)? else {
+                    return Ok(many(column.len()).saturating_mul(2));
+                };
+                self.survey(index, |it| it.fan_in = Some(parts));
+                parts
+            }
+        };
+        let found = many(column.len()).saturating_mul(parts) / PARTS;
+        // Each value is looked up, whatever it leads to.
+        Ok(found.max(many(column.len())))
+    }
+
+    fn priced(
+        &self,
+        way: Way,
+        reads: u64,
+        columns: &Columns<'_>,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<Choice, Error> {
+        let rows = many(columns.rows());
+        let distinct = |var: Option<Var>| {
+            let column = var.and_then(|var| columns.column(var));
+            many(column.map_or(1, |column| column.len())).max(1)
+        };
+        let is_bound = self.subject.var().is_some_and(|var| columns.has(var));
+        // How many subjects a row meets, in parts.
+        let mut met = match way {
+            Way::Nothing => 0,
+            _ if is_bound => {
+                let bound = distinct(self.subject.var());
+                PARTS.saturating_mul(reads.min(bound)) / bound
+            }
+            Way::Values(index) => {
+                let var = self.legs.get(index).and_then(|leg| leg.object.var());
+                PARTS.saturating_mul(reads) / distinct(var)
+            }
+            Way::Named | Way::Unique(_) => PARTS,
+            _ if self.vars().iter().any(|var| columns.has(*var)) => PARTS,
+            _ => PARTS.saturating_mul(reads),
+        };
+        for (index, leg) in self.legs.iter().enumerate() {
+            let is_way = matches!(way, Way::Value(at) | Way::Values(at) if at == index);
+            match (&leg.kind, leg.object) {
+                (Kind::Named(of), Place::Var(var)) if of.multi && !columns.has(var) => {
+                    let parts = self.fan_out(index, of, columns, ground, cells)?;
+                    met = met.saturating_mul(parts) / PARTS;
+                }
+                (Kind::Any(_), Place::Var(var)) if !columns.has(var) => {
+                    met = met.saturating_mul(4);
+                }
+                // One that is compared lets fewer through.
+                (Kind::Named(_), Place::Cell(_)) if !is_way => met = met.div_ceil(2),
+                _ => {}
+            }
+        }
+        let rows = rows.saturating_mul(met).div_ceil(PARTS);
+        Ok(Choice { way, reads, rows })
+    }
+
+    /// How many values a subject has under a leg, in parts.
+    fn fan_out(
+        &self,
+        index: usize,
+        of: &Predicate,
+        columns: &Columns<'_>,
+        ground: Ground<'_, '_>,
+        cells: &Cells,
+    ) -> Result<u64, Error> {
+        if let Some(known) = self.survey(index, |it| it.fan_out) {
+            return Ok(known);
+        }
+        let guess = PARTS.saturating_mul(2);
+        let Some(column) = self.subject.var().and_then(|var| columns.column(var)) else {
+            return Ok(guess);
+        };
+        let samples = samples(&column);
+        let most = samples.len().saturating_mul(SAMPLE_LENGTH);
+        if samples.is_empty() || !ground.allowance.takes(most) {
+            return Ok(guess);
+        }
+        let mut found: usize = 0;
+        for cell in &samples {
+            if let Some(s) = subject(*cell, cells) {
+                found = found.saturating_add(ground.reader.how_many(s, of.id, SAMPLE_LENGTH)?);
+            }
+        }
+        ground.allowance.returns(most.saturating_sub(found));
+        let parts = many(found).saturating_mul(PARTS) / many(samples.len());
+        self.survey(index, |it| it.fan_out = Some(parts));
+        Ok(parts)
+    }
+
+    /// The rows of this star, of all subjects that the way leads to and that join what is bound.
+    ///
+    /// # Errors
+    /// As the budget is spent, `Limit` past the memory of a query, and `Facts`.
+    pub(super) fn find(
+        &self,
+        way: Way,
+        columns: &Columns<'_>,
+        reader: &Reader<'_>,
+        cells: &mut Cells,
+    ) -> Result<Relation, Error> {
+        let mut expansion = Expansion::of(self, columns, reader);
+        if columns.rows() == 0 {
+            return Ok(expansion.found());
+        }
+        if let Way::All(c) = way {
+            expansion.ask_all(c, cells)?;
+        } else {
+            for s in self.candidates(way, columns, reader, cells)? {
+                expansion.ask(s, cells)?;
+            }
+        }
+        Ok(expansion.found())
+    }
+
+    /// The subjects to ask, ascending: reads that go one way are the cheapest.
+    fn candidates(
+        &self,
+        way: Way,
+        columns: &Columns<'_>,
+        reader: &Reader<'_>,
+        cells: &Cells,
+    ) -> Result<Vec<SubjectId>, Error> {
+        let mut subjects: Vec<SubjectId> = Vec::new();
+        match (way, self.subject) {
+            (Way::Named, Place::Cell(cell)) => subjects.extend(subject(cell, cells)),
+            (Way::Bound, Place::Var(var)) => {
+                let column = columns.column(var).unwrap_or_default();
+                subjects.extend(column.iter().filter_map(|cell| subject(*cell, cells)));
+            }
+            (Way::Value(index), _) => {
+                let all = match self.survey(index, |it| it.list.clone()) {
+                    List::All(all) => all,
+                    List::MoreThan(_) => self.listed(index, usize::MAX, reader, cells)?.0.into(),
+                };
+                subjects.extend(all.iter().copied());
+            }
+            (Way::Unique(index) | Way::Values(index), _) => {
+                if let Some(leg) = self.legs.get(index) {
+                    leg.subjects(columns, reader, cells, &mut subjects)?;
+                }
+            }
+            (Way::Any(index), _) => {
+                if let Some(leg) = self.legs.get(index) {
+                    leg.subjects_of_any(columns, reader, cells, &mut subjects)?;
+                }
+            }
+            _ => {}
+        }
+        subjects.sort_unstable();
+        subjects.dedup();
+        self.narrow(&mut subjects, columns, cells);
+        Ok(subjects)
+    }
+
+    /// Leaves out subjects that are not bound, or not in every list that is known already.
+    fn narrow(&self, subjects: &mut Vec<SubjectId>, columns: &Columns<'_>, cells: &Cells) {
+        for survey in self.surveys.borrow().iter() {
+            if let List::All(all) = &survey.list {
+                subjects.retain(|s| all.binary_search(s).is_ok());
+            }
+        }
+        if let Some(bound) = self.subject.var().and_then(|var| columns.column(var)) {
+            let mut bound: Vec<SubjectId> = bound
+                .iter()
+                .filter_map(|cell| subject(*cell, cells))
+                .collect();
+            bound.sort_unstable();
+            subjects.retain(|s| bound.binary_search(s).is_ok());
+        }
+    }
+}
+
+/// Some of a column's cells, evenly spaced.
+fn samples(column: &Rc<[Cell]>) -> Vec<Cell> {
+    let step = column.len().div_ceil(SAMPLES).max(1);
+    column.iter().copied().step_by(step).collect()
+}
+
+/// How many subjects a value leads to, in parts; none if it may not be counted.
+fn fan_in(
+    of: &Predicate,
+    column: &Rc<[Cell]>,
+    ground: Ground<'_, '_>,
+    cells: &Cells,
+) -> Result<Option<u64>, Error> {
+    let samples = samples(column);
+    let most = samples.len().saturating_mul(SAMPLE_LENGTH);
+    if !ground.allowance.takes(most) {
+        return Ok(None);
+    }
+    let mut found: usize = 0;
+    for cell in &samples {
+        if let Some(value) = stored(*cell, of, ground.reader, cells)? {
+            let (list, _) = ground
+                .reader
+                .subjects_up_to(of.id, value.borrow(), SAMPLE_LENGTH)?;
+            found = found.saturating_add(list.len());
+        }
+    }
+    ground.allowance.returns(most.saturating_sub(found));
+    Ok(Some(
+        many(found).saturating_mul(PARTS) / many(samples.len()).max(1),
+    ))
+}
+
+impl Leg<'_> {
+    /// How this leg leads to subjects, once these variables are bound.
+    fn way(&self, index: usize, is_bound: &dyn Fn(Var) -> bool) -> Option<Way> {
+        let is_known = match self.object {
+            Place::Var(var) => is_bound(var),
+            Place::Cell(_) => true,
+            Place::Any | Place::Nothing => false,
+        };
+        match (&self.kind, self.object) {
+            (Kind::Named(of), Place::Cell(_)) if can_be_found(of) && of.unique => {
+                Some(Way::Unique(index))
+            }
+            (Kind::Id, Place::Cell(_)) => Some(Way::Unique(index)),
+            (Kind::Named(of), Place::Cell(_)) if can_be_found(of) => Some(Way::Value(index)),
+            (Kind::Named(of), _) if is_known && can_be_found(of) => Some(Way::Values(index)),
+            (Kind::Id, _) if is_known => Some(Way::Values(index)),
+            (Kind::Any(verb), _) if is_known || is_bound(*verb) => Some(Way::Any(index)),
+            _ => None,
+        }
+    }
+
+    /// The collection that all its subjects are in.
+    fn collection(&self) -> Option<CollectionId> {
+        match &self.kind {
+            Kind::Named(of) => Some(of.collection),
+            Kind::Type(c) => *c,
+            Kind::Any(_) | Kind::Id => None,
+        }
+    }
+
+    fn objects(&self, columns: &Columns<'_>) -> Option<Rc<[Cell]>> {
+        match self.object {
+            Place::Cell(cell) => Some([cell].into()),
+            Place::Var(var) => columns.column(var),
+            Place::Any | Place::Nothing => None,
+        }
+    }
+
+    /// The subjects that have what the object is, or is bound to.
+    fn subjects(
+        &self,
+        columns: &Columns<'_>,
+        reader: &Reader<'_>,
+        cells: &Cells,
+        found: &mut Vec<SubjectId>,
+    ) -> Result<(), Error> {
+        for object in self.objects(columns).unwrap_or_default().iter() {
+            match &self.kind {
+                Kind::Id => found.extend(subject(*object, cells)),
+                Kind::Named(of) => {
+                    if let Some(value) = stored(*object, of, reader, cells)? {
+                        found.extend(reader.subjects(of.id, value.borrow())?);
+                    }
+                }
+                Kind::Any(_) | Kind::Type(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, under the predicates that the variable is bound to, or under all.
+    fn subjects_of_any(
+        &self,
+        columns: &Columns<'_>,
+        reader: &Reader<'_>,
+        cells: &Cells,
+        found: &mut Vec<SubjectId>,
+    ) -> Result<(), Error> {
+        let bound = self.verb().and_then(|verb| columns.column(verb));
+        let is_bound = |of: &&Predicate| {
+            let Some(bound) = &bound else {
+                return true;
+            };
+            let cell = cells.known(crate::model::ValueRef::Ref(of.id.subject()));
+            cell.is_some_and(|cell| bound.binary_search(&cell).is_ok())
+        };
+        let objects = self.objects(columns);
+        if bound.is_none() {
+            for object in objects.as_deref().unwrap_or_default() {
+                reader.budget.spend(1)?;
+                if let Some(s) = subject(*object, cells) {
+                    found.extend(reader.referrers(s)?);
+                }
+            }
+        }
+        for of in reader.schema.predicates().filter(|of| !of.sealed) {
+            reader.budget.spend(1)?;
+            // Referrers are of all predicates.
+            if !is_bound(&of) || bound.is_none() && of.value_type == ValueType::Ref {
+                continue;
+            }
+            let Some(objects) = objects.as_ref().filter(|_| can_be_found(of)) else {
+                found.extend(reader.having(of)?);
+                continue;
+            };
+            for object in objects.iter() {
+                reader.budget.spend(1)?;
+                if let Some(value) = stored(*object, of, reader, cells)? {
+                    found.extend(reader.subjects(of.id, value.borrow())?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
