@@ -96,6 +96,18 @@ pub const QUERY_GROUPS_DEPTH_MAX: usize = 8;
 /// make, and each round is a pass over all rules.
 pub const QUERY_ROUNDS_MAX: usize = 10_000;
 
+/// Rules of one query, stored ones with them: more than anybody follows.
+pub const QUERY_RULES_MAX: usize = 64;
+
+/// Arguments of a rule: what its callers bind of them is told apart, so there are at most 256 ways to call it.
+pub const QUERY_RULE_ARGUMENTS_MAX: usize = 8;
+
+/// Items of all rules of one query, their heads with them: eight to a rule.
+pub const QUERY_RULE_ITEMS_MAX: usize = 8 * QUERY_RULES_MAX;
+
+/// Ways to call the rules of one query that are told apart; of more, all rows are found.
+pub const QUERY_RULE_CALLS_MAX: usize = 256;
+
 /// Arms of one `union`: as many as clauses.
 pub const QUERY_ARMS_MAX: usize = 64;
 

@@ -45,7 +45,7 @@ impl Seed {
     }
 
     /// A number from 0 up to `below`, which is not among them. The lean toward some is below 2^-64.
-    pub(super) fn number(&self, below: u64) -> u64 {
+    pub fn number(&self, below: u64) -> u64 {
         let below = u128::from(below);
         let (high, low) = (self.next() >> 64, self.next() >> 64);
         let sum = (low.wrapping_mul(below) >> 64).wrapping_add(high.wrapping_mul(below));

@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::arithmetic::{DIGITS_A_STEP, digit_count, join, number, told_number};
 use super::builtin::{Asked, Builtin, Comparison};
 use super::chance::Seed;
 use super::collection::{Gather, contains, count, hash_set, is_empty, nth};
@@ -31,9 +32,6 @@ const TEXT_BYTES_A_STEP: usize = 64;
 
 /// Bytes of a text that are searched for one step.
 const SEARCH_BYTES_A_STEP: usize = 16;
-
-/// Digits of an exact number that are worked on for one step.
-const DIGITS_A_STEP: usize = 8;
 
 /// An evaluation.
 #[derive(Clone, Copy)]
@@ -257,11 +255,7 @@ impl<'a> Evaluation<'a> {
         if !values.iter().any(|it| matches!(it, Val::Decimal(_))) {
             return Ok(());
         }
-        let digits = values.iter().map(|value| match value {
-            Val::Decimal(it) => it.borrow().written_digits(),
-            Val::Double(it) => it.decimal_places(),
-            _ => 0,
-        });
+        let digits = values.iter().map(digit_count);
         self.spend_bytes(digits.sum(), DIGITS_A_STEP)
     }
 
@@ -476,7 +470,7 @@ impl<'a> Evaluation<'a> {
     fn call(self, builtin: Builtin, function: &'static str, values: &[Val]) -> Result<Val, Stop> {
         self.spend_digits(values)?;
         match (builtin, values) {
-            (Builtin::Join(operator), items) => join(function, operator, items),
+            (Builtin::Join(operator), items) => Ok(join(function, operator, items)?),
             (Builtin::Step(operator), [of]) => {
                 let sum = apply(operator, function, number(function, of)?, Number::Int(1))?;
                 Ok(told_number(sum))
@@ -599,41 +593,6 @@ fn place_of(function: &'static str, value: &Val) -> Result<i64, Fault> {
             expected: "an integer for a place",
         }),
     }
-}
-
-fn number(function: &'static str, value: &Val) -> Result<Number, Fault> {
-    match value {
-        Val::Int(it) => Ok(Number::Int(*it)),
-        Val::Double(it) => Ok(Number::Double(*it)),
-        Val::Decimal(it) => Ok(Number::Decimal(it.clone())),
-        Val::Nil => Err(Fault::Absent { function }),
-        _ => Err(Fault::Type {
-            function,
-            expected: "numbers",
-        }),
-    }
-}
-
-fn told_number(number: Number) -> Val {
-    match number {
-        Number::Int(it) => Val::Int(it),
-        Number::Double(it) => Val::Double(it),
-        Number::Decimal(it) => Val::Decimal(it),
-    }
-}
-
-fn join(function: &'static str, operator: Operator, items: &[Val]) -> Result<Val, Stop> {
-    let numbers = items.iter().map(|item| number(function, item));
-    let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-    let result = match (operator, numbers.as_slice()) {
-        (Operator::Subtract, [one]) => apply(operator, function, Number::Int(0), one.clone())?,
-        (Operator::Divide, [one]) => apply(operator, function, Number::Int(1), one.clone())?,
-        (_, [first, rest @ ..]) => rest.iter().try_fold(first.clone(), |sum, next| {
-            apply(operator, function, sum, next.clone())
-        })?,
-        (_, []) => return Err(Fault::OutOfRange { function }.into()),
-    };
-    Ok(told_number(result))
 }
 
 fn extreme(function: &'static str, comparison: Comparison, items: &[Val]) -> Result<Val, Stop> {

@@ -18,6 +18,7 @@
 //! `function` is the face. `mention` is what `compile` notes of names, out of which
 //! `bound` writes a text anew after a rename.
 
+mod arithmetic;
 mod bound;
 mod builtin;
 mod chance;
@@ -43,6 +44,7 @@ mod tests;
 mod text;
 mod value;
 
+pub use arithmetic::{DIGITS_A_STEP, add, digit_count, divide, nearest};
 pub use bound::{Bound, Renamed};
 pub use chance::Seed;
 pub use context::{Context, Previous};

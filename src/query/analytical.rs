@@ -9,27 +9,38 @@
 //! 1. The clauses bind a set of rows, and none of them counts for its place: the answer is the same in any order.
 //! 2. `select` tells each row: a variable alone as its value, an array as an array, with `prettyPrint` an object by the
 //!    variables' names. `selectDistinct` tells equal ones once, `selectOne` the first, or null.
-//! 3. Rows ascend by what is selected, then by all variables in the order of their names. `orderBy` goes before that.
+//! 3. Aggregates fold the whole set of rows, or each group of `groupBy`; alone they are the one row of it.
+//! 4. Rows ascend by what is selected, then by all variables in the order of their names. `orderBy` goes before that.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::cell::{Cell, Cells};
-use super::clause::{Variables, is_variable};
+use super::clause::Variables;
+use super::compute;
 use super::crawl::{Crawl, Keys};
 use super::error::Error;
 use super::find::too_many_rows;
-use super::group::{Group, GroupReader, Vars};
+use super::fold::{Folded, Folding};
+use super::group::{Group, GroupReader};
+use super::grouping::{Grouped, Grouping};
 use super::json::Json;
+use super::memory::Held;
+use super::names::Names;
 use super::options::Options;
+use super::order::{By, Key, compare, ordered, read_order};
 use super::pointer::Pointer;
+use super::program::Program;
 use super::reader::Reader;
 use super::relation::{Relation, Var};
+use super::rule::{Rule, read_rules};
 use super::run::Run;
-use super::select::{Select, Way, invalid};
+use super::select::{Select, invalid};
+use super::selected::{Selected, What};
 use super::solve::solve;
 use super::survey::Allowance;
 use super::when::When;
-use crate::base::limits::{QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX};
+use crate::base::limits::QUERY_ROWS_MAX;
 use crate::model::SubjectId;
 
 /// A query of clauses that has the right shape.
@@ -37,10 +48,11 @@ use crate::model::SubjectId;
 pub(super) struct Analytical {
     variables: Variables,
     group: Group,
+    rules: Vec<Rule>,
     rows: Rows,
-    columns: Vec<Column>,
-    is_alone: bool,
+    columns: Selected,
     order: Vec<Key>,
+    grouping: Option<Grouping>,
     when: Option<When>,
     options: Options,
 }
@@ -50,31 +62,6 @@ enum Rows {
     All,
     Distinct,
     First,
-}
-
-/// One thing told of each row.
-#[derive(Clone, Debug)]
-struct Column {
-    /// Its key with `prettyPrint`: the variable's name, unlike those before it.
-    key: String,
-    what: What,
-    /// What to tell of the subject that it is.
-    crawl: Option<Select>,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Bound(Var),
-    /// What `vars` gives.
-    Given(Json),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    var: Var,
-    way: Way,
-    /// Whether texts that differ only in upper and lower case are alike.
-    folds_case: bool,
 }
 
 impl Analytical {
@@ -100,23 +87,24 @@ impl Analytical {
         let Some((at_where, items)) = draft.items else {
             return Err(invalid(&root, "a query of clauses has a `where`"));
         };
+        let rules = match &draft.rules {
+            Some((at, json)) => read_rules(json, at, &variables)?,
+            None => Vec::new(),
+        };
         let reader = GroupReader::new(&mut variables);
         let group = reader.whole(&items, &at_where, &draft.more)?;
         if let Some(var) = group.scope.needed.iter().next() {
             let why = format!("`{}` is bound by nothing", variables.name(*var));
             return Err(invalid(&group.at, &why));
         }
-        let names = Bound {
-            variables: &variables,
-            vars: &group.scope.possible,
+        let mut names = Names {
+            vars: group.scope.possible.clone(),
+            variables: &mut variables,
+            folds: Vec::new(),
         };
-        let (is_alone, columns) = read_columns(&select, &at, &names)?;
+        let mut columns = Selected::read(&select, &at, &mut names)?;
         let options = draft.opts.over(draft.top);
-        for (key, it) in [("groupBy", &options.groups), ("having", &options.having)] {
-            if let Some((at, _)) = it {
-                return Err(invalid(at, &format!("`{key}` is not supported yet")));
-            }
-        }
+        let grouping = Grouping::read(&options, &mut columns, &mut names)?;
         let order = match &options.order {
             Some((at, json)) => read_order(json, at, &names)?,
             None => Vec::new(),
@@ -124,10 +112,11 @@ impl Analytical {
         Ok(Self {
             variables,
             group,
+            rules,
             rows,
             columns,
-            is_alone,
             order,
+            grouping,
             when: draft.when,
             options,
         })
@@ -143,208 +132,294 @@ impl Analytical {
     /// # Errors
     /// As [`solve`]; `Limit` past [`QUERY_ROWS_MAX`].
     pub(super) fn run(&self, reader: &Reader<'_>) -> Result<Json, Error> {
-        for column in &self.columns {
+        for column in &self.columns.all {
             if let Some(select) = &column.crawl {
                 select.check(reader.schema)?;
             }
         }
         let mut cells = Cells::default();
+        let program = Program::new(&self.rules, &self.group, reader, &mut cells)?;
         let allowance = Allowance::default();
         let run = Run {
             reader,
             variables: &self.variables,
             allowance: &allowance,
+            calls: &program,
         };
         let given = Relation::unit(&reader.memory);
-        let solved = solve(&self.group, given, run, &mut cells)?;
-        let rows = self.pick(solved, reader, &cells)?;
-        let mut told = Vec::new();
-        let crawl = Crawl::new(reader);
-        for row in &rows {
-            told.push(self.tell(row, &crawl, reader, &cells)?);
+        let mut solved = solve(&self.group, given, run, &mut cells)?;
+        for (var, expression) in &self.columns.computed {
+            solved = compute::bind(*var, expression, solved, reader, &mut cells)?;
         }
-        Ok(match self.rows {
-            Rows::All | Rows::Distinct => Json::Array(told),
-            Rows::First => told.pop().unwrap_or(Json::Null),
-        })
+        let mut held = reader.memory.hold_nothing();
+        let groups = self.groups(&solved, reader, &mut held, &mut cells)?;
+        let telling = Telling {
+            query: self,
+            solved: &solved,
+            reader,
+            cells: &cells,
+            crawl: Crawl::new(reader),
+        };
+        telling.answer(&groups)
     }
 
-    /// The rows of the answer, in its order: what is selected of each.
-    fn pick(
+    /// The rows in their order and in their groups, with what the aggregates come to; one group, if there is no
+    /// `groupBy`.
+    fn groups(
         &self,
-        solved: Relation,
+        solved: &Relation,
+        reader: &Reader<'_>,
+        held: &mut Held,
+        cells: &mut Cells,
+    ) -> Result<Vec<Grouped>, Error> {
+        let mut then: Vec<Var> = Vec::new();
+        then.extend(self.grouping.iter().flat_map(|it| &it.vars));
+        then.extend(self.columns.vars());
+        let variables = &self.variables;
+        let order = ordered(solved, &self.order, &then, variables, reader, cells)?;
+        let mut groups = match &self.grouping {
+            Some(grouping) => grouping.groups(solved, order, reader, held)?,
+            None => vec![Grouped {
+                key: Vec::new(),
+                rows: order,
+                folds: Vec::new(),
+            }],
+        };
+        let folding = Folding { reader, variables };
+        for aggregate in &self.columns.folds {
+            let seed = aggregate.seed(reader);
+            let place = solved.place(aggregate.var);
+            for group in &mut groups {
+                let rows = group.rows.iter().map(|number| solved.row(*number));
+                let column = rows.filter_map(|row| place.and_then(|at| row.get(at)).copied());
+                let folded = aggregate.fold(column, &seed, &folding, cells)?;
+                held.add(size_of::<Folded>())?;
+                group.folds.push(folded);
+            }
+        }
+        if let Some(grouping) = &self.grouping {
+            let mut kept = Vec::new();
+            for group in groups {
+                if grouping.keeps(&group, reader, cells)? {
+                    kept.push(group);
+                }
+            }
+            groups = kept;
+            self.order_groups(&mut groups, solved, reader, cells)?;
+        }
+        Ok(groups)
+    }
+
+    /// Puts groups in the order of what their aggregates come to, where that is asked for.
+    fn order_groups(
+        &self,
+        groups: &mut [Grouped],
+        solved: &Relation,
         reader: &Reader<'_>,
         cells: &Cells,
-    ) -> Result<Vec<Vec<Cell>>, Error> {
-        let places = |vars: &mut dyn Iterator<Item = Var>| -> Vec<usize> {
-            vars.filter_map(|var| solved.place(var)).collect()
+    ) -> Result<(), Error> {
+        if !self.order.iter().any(|key| matches!(key.by, By::Fold(_))) {
+            return Ok(());
+        }
+        let steps = groups.len().saturating_mul(self.order.len());
+        reader
+            .budget
+            .spend(u64::try_from(steps).unwrap_or(u64::MAX))?;
+        let cell = |group: &Grouped, key: &Key| match key.by {
+            By::Row(var) => {
+                let row = group.rows.first().map(|number| solved.row(*number));
+                let place = solved.place(var);
+                row.zip(place).and_then(|(row, at)| row.get(at)).copied()
+            }
+            By::Fold(number) => match group.folds.get(number) {
+                Some(Folded::One(cell)) => Some(*cell),
+                Some(Folded::Many(_)) | None => None,
+            },
         };
-        let bound = self.columns.iter().filter_map(Column::var);
-        let selected = places(&mut bound.into_iter());
-        let mut by_name: Vec<Var> = solved.vars().to_vec();
-        by_name.sort_by_key(|var| self.variables.name(*var));
-        let rest = places(&mut by_name.into_iter());
-        // What a sort does on top of what was paid for each row.
-        let sorting = solved.len().saturating_mul(solved.vars().len());
-        let steps = u64::try_from(sorting).unwrap_or(u64::MAX);
-        reader.budget.spend(steps)?;
-        let mut columns: Vec<(usize, Ranks)> = Vec::new();
-        for key in &self.order {
-            let ranks = Ranks::of(&solved.column(key.var), Some(key), cells);
-            columns.extend(solved.place(key.var).map(|at| (at, ranks)));
-        }
-        let mut done = HashSet::new();
-        for at in selected.iter().chain(&rest).filter(|at| done.insert(**at)) {
-            let column = solved.vars().get(*at).map(|var| solved.column(*var));
-            columns.push((*at, Ranks::of(&column.unwrap_or_default(), None, cells)));
-        }
-        let mut ordered: Vec<&[Cell]> = solved.rows().collect();
-        ordered.sort_by_cached_key(|row| {
-            let ranks = columns.iter().map(|(at, ranks)| ranks.rank(row.get(*at)));
-            ranks.collect::<Vec<usize>>()
+        groups.sort_by(|a, b| {
+            let keys = self.order.iter().map(|key| {
+                let (a, b) = (cell(a, key), cell(b, key));
+                let (a, b) = (a.unwrap_or(Cell::NULL), b.unwrap_or(Cell::NULL));
+                compare(a, b, key, cells)
+            });
+            keys.fold(Ordering::Equal, Ordering::then)
         });
-        let offset = self.options.offset.unwrap_or(0);
-        let limit = match self.rows {
-            Rows::First => Some(self.options.limit.unwrap_or(1).min(1)),
-            Rows::All | Rows::Distinct => self.options.limit,
-        };
-        let mut seen = HashSet::new();
-        let mut picked = Vec::new();
-        let mut skipped = 0;
-        for row in ordered {
-            if limit.is_some_and(|limit| picked.len() >= limit) {
-                break;
-            }
-            let told: Vec<Cell> = selected
-                .iter()
-                .filter_map(|at| row.get(*at).copied())
-                .collect();
-            if self.rows == Rows::Distinct && !seen.insert(told.clone()) {
-                continue;
-            }
-            if skipped < offset {
-                skipped += 1;
-                continue;
-            }
-            if picked.len() >= QUERY_ROWS_MAX {
-                return Err(too_many_rows());
-            }
-            picked.push(told);
-        }
-        Ok(picked)
+        Ok(())
+    }
+}
+
+/// The rows of an answer, being told.
+struct Telling<'t> {
+    query: &'t Analytical,
+    solved: &'t Relation,
+    reader: &'t Reader<'t>,
+    cells: &'t Cells,
+    crawl: Crawl<'t>,
+}
+
+/// Which of the rows to come are told.
+struct Page {
+    skip: usize,
+    left: Option<usize>,
+    told: usize,
+}
+
+impl Page {
+    fn is_over(&self) -> bool {
+        self.left == Some(0)
     }
 
-    fn tell(
-        &self,
-        row: &[Cell],
-        crawl: &Crawl<'_>,
-        reader: &Reader<'_>,
-        cells: &Cells,
-    ) -> Result<Json, Error> {
-        let mut values = row.iter();
+    /// Whether the next row is told.
+    fn takes_next(&mut self) -> Result<bool, Error> {
+        if self.is_over() {
+            return Ok(false);
+        }
+        if self.skip > 0 {
+            self.skip = self.skip.saturating_sub(1);
+            return Ok(false);
+        }
+        if self.told >= QUERY_ROWS_MAX {
+            return Err(too_many_rows());
+        }
+        self.told = self.told.saturating_add(1);
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        Ok(true)
+    }
+}
+
+impl Telling<'_> {
+    fn answer(&self, groups: &[Grouped]) -> Result<Json, Error> {
+        let options = &self.query.options;
+        let mut page = Page {
+            skip: options.offset.unwrap_or(0),
+            left: match self.query.rows {
+                Rows::First => Some(options.limit.unwrap_or(1).min(1)),
+                Rows::All | Rows::Distinct => options.limit,
+            },
+            told: 0,
+        };
+        let are_folded = self.query.columns.are_folded();
+        if let Some(grouping) = &self.query.grouping {
+            let keys = grouping.keys(groups, self.reader, self.cells)?;
+            let mut members = Vec::new();
+            for (key, group) in keys.into_iter().zip(groups) {
+                let mut rows = self.rows(group, &mut page)?;
+                let told = match (are_folded, rows.is_empty()) {
+                    (_, true) => continue,
+                    (true, false) => rows.pop().unwrap_or(Json::Null),
+                    (false, false) => Json::Array(rows),
+                };
+                members.push((key, told));
+            }
+            return Ok(Json::Object(members));
+        }
         let mut told = Vec::new();
-        for column in &self.columns {
-            reader.budget.spend(1)?;
-            let json = match &column.what {
-                What::Given(json) => json.clone(),
-                What::Bound(_) => match (values.next(), &column.crawl) {
-                    (None, _) => Json::Null,
-                    (Some(cell), None) => cells.json(*cell),
-                    (Some(cell), Some(select)) => {
-                        self.crawl(*cell, select, crawl, reader, cells)?
-                    }
-                },
-            };
-            reader.pay_for(&json)?;
-            told.push((column, json));
+        for group in groups {
+            told.extend(self.rows(group, &mut page)?);
         }
-        if self.options.pretty == Some(true) {
-            let members = told.into_iter();
-            return Ok(Json::Object(
-                members
-                    .map(|(column, json)| (column.key.clone(), json))
-                    .collect(),
-            ));
-        }
-        let mut told: Vec<Json> = told.into_iter().map(|(_, json)| json).collect();
-        Ok(if self.is_alone {
+        let is_one = are_folded || self.query.rows == Rows::First;
+        Ok(if is_one {
             told.pop().unwrap_or(Json::Null)
         } else {
             Json::Array(told)
         })
     }
 
+    /// What is told of the rows of a group: one row, if it is what they come to.
+    fn rows(&self, group: &Grouped, page: &mut Page) -> Result<Vec<Json>, Error> {
+        let mut told = Vec::new();
+        if self.query.columns.are_folded() {
+            if page.takes_next()? {
+                told.push(self.tell(&[], group)?);
+            }
+            return Ok(told);
+        }
+        let mut seen = HashSet::new();
+        for number in &group.rows {
+            if page.is_over() {
+                break;
+            }
+            self.reader.budget.spend(1)?;
+            let row = self.solved.row(*number);
+            if self.query.rows == Rows::Distinct {
+                let vars = self.query.columns.vars();
+                let cells = vars.filter_map(|var| self.solved.place(var));
+                let cells: Vec<Option<&Cell>> = cells.map(|at| row.get(at)).collect();
+                if !seen.insert(cells) {
+                    continue;
+                }
+            }
+            if page.takes_next()? {
+                told.push(self.tell(row, group)?);
+            }
+        }
+        Ok(told)
+    }
+
+    fn tell(&self, row: &[Cell], group: &Grouped) -> Result<Json, Error> {
+        let columns = &self.query.columns;
+        let mut told = Vec::new();
+        for column in &columns.all {
+            self.reader.budget.spend(1)?;
+            let json = match &column.what {
+                What::Given(json) => self.paid(json.clone())?,
+                What::Fold(number) => match group.folds.get(*number) {
+                    Some(Folded::One(cell)) => self.paid(self.cells.json(*cell))?,
+                    Some(Folded::Many(many)) => {
+                        let mut list = Vec::new();
+                        for cell in many {
+                            self.reader.budget.spend(2)?;
+                            list.push(self.paid(self.cells.json(*cell))?);
+                        }
+                        Json::Array(list)
+                    }
+                    None => Json::Null,
+                },
+                What::Bound(var) => {
+                    let cell = self.solved.place(*var).and_then(|at| row.get(at));
+                    let cell = cell.copied().unwrap_or(Cell::NULL);
+                    match &column.crawl {
+                        None => self.paid(self.cells.json(cell))?,
+                        Some(select) => self.crawl(cell, select)?,
+                    }
+                }
+            };
+            told.push((column, json));
+        }
+        if self.query.options.pretty == Some(true) {
+            let members = told.into_iter();
+            let members = members.map(|(column, json)| (column.key.clone(), json));
+            return Ok(Json::Object(members.collect()));
+        }
+        let mut told: Vec<Json> = told.into_iter().map(|(_, json)| json).collect();
+        Ok(if columns.is_alone {
+            told.pop().unwrap_or(Json::Null)
+        } else {
+            Json::Array(told)
+        })
+    }
+
+    fn paid(&self, json: Json) -> Result<Json, Error> {
+        self.reader.pay_for(&json)?;
+        Ok(json)
+    }
+
     /// What a column tells of a subject; null of what is none.
-    fn crawl(
-        &self,
-        cell: Cell,
-        select: &Select,
-        crawl: &Crawl<'_>,
-        reader: &Reader<'_>,
-        cells: &Cells,
-    ) -> Result<Json, Error> {
-        let Some(s) = cells.as_whole(cell).and_then(SubjectId::from_raw) else {
+    fn crawl(&self, cell: Cell, select: &Select) -> Result<Json, Error> {
+        let Some(s) = self.cells.as_whole(cell).and_then(SubjectId::from_raw) else {
             return Ok(Json::Null);
         };
-        let row = reader.row(s)?;
+        let row = self.reader.row(s)?;
         if row.is_empty() {
             return Ok(Json::Null);
         }
-        let keys = match self.options.compact {
+        let options = &self.query.options;
+        let keys = match options.compact {
             Some(true) => Keys::Compact,
             Some(false) | None => Keys::Written,
         };
-        let components = self.options.component.unwrap_or(true);
-        crawl.row(s, &row, select, keys, components)
-    }
-}
-
-impl Column {
-    fn var(&self) -> Option<Var> {
-        match self.what {
-            What::Bound(var) => Some(var),
-            What::Given(_) => None,
-        }
-    }
-}
-
-/// Where each cell of a column stands in an order: so that no two are compared more than once, however often they
-/// stand in the rows.
-struct Ranks(HashMap<Cell, usize>);
-
-impl Ranks {
-    fn of(column: &[Cell], key: Option<&Key>, cells: &Cells) -> Self {
-        let folded = |cell: Cell| {
-            let json = key.filter(|it| it.folds_case).map(|_| cells.json(cell));
-            json.and_then(|json| json.as_str().map(str::to_lowercase))
-        };
-        let mut all: Vec<(Cell, Option<String>)> =
-            column.iter().map(|cell| (*cell, folded(*cell))).collect();
-        let compare = |a: &(Cell, Option<String>), b: &(Cell, Option<String>)| match (&a.1, &b.1) {
-            (Some(a), Some(b)) => a.cmp(b),
-            _ => cells.compare(a.0, b.0),
-        };
-        all.sort_by(|a, b| match key.map(|it| it.way) {
-            Some(Way::Down) => compare(b, a),
-            Some(Way::Up) | None => compare(a, b),
-        });
-        let mut ranks = HashMap::new();
-        let mut rank = 0;
-        let mut last: Option<&(Cell, Option<String>)> = None;
-        for it in &all {
-            if last.is_some_and(|last| compare(last, it).is_ne()) {
-                rank += 1;
-            }
-            ranks.insert(it.0, rank);
-            last = Some(it);
-        }
-        Self(ranks)
-    }
-
-    fn rank(&self, cell: Option<&Cell>) -> usize {
-        // A null comes first.
-        let rank = cell.and_then(|cell| self.0.get(cell));
-        rank.map_or(0, |rank| rank.saturating_add(1))
+        let components = options.component.unwrap_or(true);
+        self.crawl.row(s, &row, select, keys, components)
     }
 }
 
@@ -352,6 +427,7 @@ impl Ranks {
 #[derive(Default)]
 struct Draft {
     select: Option<(Rows, Pointer, Json)>,
+    rules: Option<(Pointer, Json)>,
     items: Option<(Pointer, Vec<Json>)>,
     /// `optional` and `filter` beside the `where`, which are of it.
     more: Vec<(String, Json)>,
@@ -389,179 +465,11 @@ impl Draft {
             }
             "optional" | "filter" => self.more.push((key.to_owned(), value.clone())),
             "vars" => {}
+            "rules" => self.rules = Some((at.clone(), value.clone())),
             "block" => self.when = Some(When::read(value, at)?),
             "opts" => self.opts.read_all(value, at)?,
             _ => self.top.read(key, value, at)?,
         }
         Ok(())
     }
-}
-
-/// What is told of each row, and whether it is one thing alone.
-fn read_columns(
-    json: &Json,
-    at: &Pointer,
-    names: &Bound<'_>,
-) -> Result<(bool, Vec<Column>), Error> {
-    let Json::Array(list) = json else {
-        let mut columns = Vec::new();
-        read_column(json, at, names, &mut columns)?;
-        return Ok((true, columns));
-    };
-    let mut columns = Vec::new();
-    for (index, json) in list.iter().enumerate() {
-        read_column(json, &at.index(index), names, &mut columns)?;
-    }
-    if columns.is_empty() {
-        return Err(invalid(at, "a query selects something"));
-    }
-    let mut taken = HashSet::new();
-    for column in &mut columns {
-        let name = column.key.clone();
-        let mut times = 0;
-        while !taken.insert(column.key.clone()) {
-            times += 1;
-            column.key = format!("{name}${times}");
-        }
-    }
-    if columns.len() > QUERY_SELECT_MAX {
-        return Err(Error::Limit {
-            at: at.clone(),
-            what: "what a query selects of each row",
-            max: QUERY_SELECT_MAX,
-        });
-    }
-    Ok((false, columns))
-}
-
-fn read_column(
-    json: &Json,
-    at: &Pointer,
-    names: &Bound<'_>,
-    columns: &mut Vec<Column>,
-) -> Result<(), Error> {
-    match json {
-        Json::String(name) if name.starts_with('(') => {
-            Err(invalid(at, "an aggregate is not supported yet"))
-        }
-        Json::String(name) => {
-            columns.push(Column::of(name, None, at, names)?);
-            Ok(())
-        }
-        Json::Object(members) => match members.as_slice() {
-            [(name, select)] => {
-                let at = at.key(name);
-                let select = Select::read(select, &at)?;
-                columns.push(Column::of(name, Some(select), &at, names)?);
-                Ok(())
-            }
-            _ => Err(invalid(at, "expected one variable and what to tell of it")),
-        },
-        _ => Err(invalid(at, "expected a variable, or an object of one")),
-    }
-}
-
-impl Column {
-    fn of(
-        name: &str,
-        crawl: Option<Select>,
-        at: &Pointer,
-        names: &Bound<'_>,
-    ) -> Result<Self, Error> {
-        let what = match (names.var(name, at), names.variables.value(name)) {
-            (Ok(var), _) => What::Bound(var),
-            (Err(_), Some(json)) if crawl.is_none() && !matches!(json, Json::Array(_)) => {
-                What::Given(json.clone())
-            }
-            (Err(_), Some(_)) => {
-                let why = format!(
-                    "`{name}` is given by `vars`; bind a subject by a clause to tell of it"
-                );
-                return Err(invalid(at, &why));
-            }
-            (Err(error), None) => return Err(error),
-        };
-        Ok(Self {
-            key: name.strip_prefix('?').unwrap_or(name).to_owned(),
-            what,
-            crawl,
-        })
-    }
-}
-
-/// The variables that a row of the answer may have.
-struct Bound<'v> {
-    variables: &'v Variables,
-    vars: &'v Vars,
-}
-
-impl Bound<'_> {
-    /// A variable that a clause binds.
-    fn var(&self, name: &str, at: &Pointer) -> Result<Var, Error> {
-        if !is_variable(name) {
-            let why = format!("`{name}` is no variable; one begins with `?`");
-            return Err(invalid(at, &why));
-        }
-        let found = self.variables.find(name);
-        let found = found.filter(|var| self.vars.contains(var));
-        found.ok_or_else(|| invalid(at, &format!("`{name}` is in no clause")))
-    }
-}
-
-/// One order, or several.
-fn read_order(json: &Json, at: &Pointer, names: &Bound<'_>) -> Result<Vec<Key>, Error> {
-    let one = [json.clone()];
-    let (list, is_one) = match json {
-        Json::Array(list) if !begins_with_way(list) => (list.as_slice(), false),
-        _ => (one.as_slice(), true),
-    };
-    if list.len() > QUERY_ORDERS_MAX {
-        return Err(Error::Limit {
-            at: at.clone(),
-            what: "what the rows of a query are ordered by",
-            max: QUERY_ORDERS_MAX,
-        });
-    }
-    let mut keys = Vec::new();
-    for (index, json) in list.iter().enumerate() {
-        let at = if is_one { at.clone() } else { at.index(index) };
-        keys.extend(read_key(json, &at, names)?);
-    }
-    Ok(keys)
-}
-
-fn begins_with_way(list: &[Json]) -> bool {
-    let first = list.first().and_then(Json::as_str);
-    first.is_some_and(|it| !it.starts_with('?'))
-}
-
-/// What rows are ordered by; nothing for a variable that has one value, from `vars`.
-fn read_key(json: &Json, at: &Pointer, names: &Bound<'_>) -> Result<Option<Key>, Error> {
-    let text = |json: &Json| json.as_str().map(str::to_owned);
-    let parts: Option<Vec<String>> = match json {
-        Json::String(name) => Some(vec!["ASC".to_owned(), name.clone()]),
-        Json::Array(list) => list.iter().map(text).collect(),
-        _ => None,
-    };
-    let parts = parts.unwrap_or_default();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let (way, name, folds_case) = match parts.as_slice() {
-        ["ASC", name] => (Way::Up, name, false),
-        ["DESC", name] => (Way::Down, name, false),
-        ["ASC", name, "NOCASE"] => (Way::Up, name, true),
-        ["DESC", name, "NOCASE"] => (Way::Down, name, true),
-        _ => {
-            let why = "an order is `\"?variable\"`, `[\"ASC\" or \"DESC\", \"?variable\"]` with `\"NOCASE\"` behind \
-                       it or not, or an array of these";
-            return Err(invalid(at, why));
-        }
-    };
-    if names.variables.value(name).is_some() {
-        return Ok(None);
-    }
-    Ok(Some(Key {
-        var: names.var(name, at)?,
-        way,
-        folds_case,
-    }))
 }

@@ -1,9 +1,13 @@
 //! A call of a rule: `(under ?x "sales")`.
 
+use super::cell::Cells;
 use super::clause::{Term, Variables, is_variable};
 use super::error::Error;
 use super::json::Json;
+use super::place::{Place, named};
 use super::pointer::Pointer;
+use super::reader::Reader;
+use super::relation::Var;
 use super::select::invalid;
 use crate::lang::{Expr, Kind, parse};
 
@@ -37,6 +41,42 @@ impl Call {
             name,
             arguments: arguments?,
         })
+    }
+
+    /// Its variables, as often as they stand.
+    pub(super) fn vars(&self) -> impl Iterator<Item = Var> {
+        self.arguments.iter().filter_map(Term::var)
+    }
+
+    /// What its arguments are.
+    ///
+    /// # Errors
+    /// As [`value`].
+    pub(super) fn places(
+        &self,
+        reader: &Reader<'_>,
+        cells: &mut Cells,
+    ) -> Result<Vec<Place>, Error> {
+        let all = self.arguments.iter();
+        all.map(|it| value(it, &self.at, reader, cells)).collect()
+    }
+}
+
+/// What an argument is: a two-tuple, which only `vars` can give, is a subject.
+///
+/// # Errors
+/// `InvalidQuery` and `InvalidIdentity` for what is no value; as the budget is spent.
+pub(super) fn value(
+    term: &Term,
+    at: &Pointer,
+    reader: &Reader<'_>,
+    cells: &mut Cells,
+) -> Result<Place, Error> {
+    match term {
+        Term::Var(var) => Ok(Place::Var(*var)),
+        Term::Any => Ok(Place::Any),
+        Term::Literal(json @ Json::Array(_)) => named(json, at, reader, cells),
+        Term::Literal(json) => Ok(Place::Cell(cells.scalar(json, at, reader.budget)?)),
     }
 }
 

@@ -202,22 +202,39 @@ impl Cells {
         if a.kind() == WHOLE && b.kind() == WHOLE {
             return a.rest().cmp(&b.rest());
         }
-        match (self.told(a), self.told(b)) {
-            (Some(a), Some(b)) => compare(&a, &b),
-            (a, b) => a.is_some().cmp(&b.is_some()),
+        Standing::of(self.told(a)).cmp(&Standing::of(self.told(b)))
+    }
+
+    /// The cells in that order. No number is read twice.
+    pub(super) fn ascending(&self, mut cells: Vec<Cell>) -> Vec<Cell> {
+        if cells.iter().all(|cell| cell.kind() == WHOLE) {
+            cells.sort_by_key(|cell| cell.rest());
+        } else {
+            cells.sort_by_cached_key(|cell| Standing::of(self.told(*cell)));
         }
+        cells
     }
 }
 
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (exact(a), exact(b)) {
-        (Some((a, a_kind)), Some((b, b_kind))) => a.cmp(&b).then(a_kind.cmp(&b_kind)),
-        (None, None) => a.cmp(b),
-        // A boolean before a number, and that before a text.
-        (Some(_), None) if matches!(b, Value::Boolean(_)) => Ordering::Greater,
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) if matches!(a, Value::Boolean(_)) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
+/// Where a term stands among all.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Null,
+    Boolean(bool),
+    Number(Decimal, u8),
+    Other(Value),
+}
+
+impl Standing {
+    fn of(told: Option<Value>) -> Self {
+        match told {
+            None => Self::Null,
+            Some(Value::Boolean(it)) => Self::Boolean(it),
+            Some(value) => match exact(&value) {
+                Some((number, kind)) => Self::Number(number, kind),
+                None => Self::Other(value),
+            },
+        }
     }
 }
 

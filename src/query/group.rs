@@ -16,10 +16,11 @@
 
 use std::collections::BTreeSet;
 
+use super::aggregate::{Aggregate, folded};
 use super::call::Call;
 use super::clause::{Clause, Term, Variables, is_variable, quoted, read_term};
 use super::error::Error;
-use super::expression::{Asks, Expression};
+use super::expression::{Asks, Expression, read_tree};
 use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
@@ -52,6 +53,15 @@ pub(super) struct Part {
     pub(super) late_binds: Vec<Bind>,
     pub(super) filters: Vec<Filter>,
     pub(super) tests: Vec<Test>,
+    /// What all rows of this part and those before it come to, which they have from then on.
+    pub(super) total: Option<Total>,
+}
+
+/// A variable that is what an aggregate of rows comes to.
+#[derive(Clone, Debug)]
+pub(super) struct Total {
+    pub(super) var: Var,
+    pub(super) aggregate: Aggregate,
 }
 
 /// Groups of which any may hold.
@@ -81,6 +91,7 @@ pub(super) enum What {
 /// An expression that must be true.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
+    pub(super) at: Pointer,
     pub(super) expression: Expression,
     /// Whether a null in it is no reason to drop a row.
     pub(super) is_optional: bool,
@@ -120,11 +131,16 @@ pub(super) struct GroupReader<'v> {
     /// Nodes of expressions.
     nodes: usize,
     depth: usize,
+    /// Whether the outermost group may fold its rows.
+    may_fold: bool,
 }
 
-/// A part that is being read.
+/// A group that is being read.
 #[derive(Default)]
 struct Draft {
+    done: Vec<Part>,
+    scope: Scope,
+    /// The part that is being read.
     part: Part,
     /// Patterns whose object is an expression, by their numbers, with its variables.
     inline: Vec<(usize, Vec<Var>)>,
@@ -138,6 +154,7 @@ impl<'v> GroupReader<'v> {
             items: 0,
             nodes: 0,
             depth: 0,
+            may_fold: false,
         }
     }
 
@@ -151,7 +168,8 @@ impl<'v> GroupReader<'v> {
         at: &Pointer,
         more: &[(String, Json)],
     ) -> Result<Group, Error> {
-        self.read(list, at, more)
+        self.may_fold = true;
+        self.read(0, list, at, more)
     }
 
     /// Reads a group.
@@ -160,11 +178,25 @@ impl<'v> GroupReader<'v> {
     /// `InvalidQuery` with the place of what is wrong; `Limit` past [`QUERY_CLAUSES_MAX`] items in all, arms and
     /// depth.
     pub(super) fn group(&mut self, list: &[Json], at: &Pointer) -> Result<Group, Error> {
-        self.read(list, at, &[])
+        self.read(0, list, at, &[])
+    }
+
+    /// Reads a group whose items stand behind so many others in their array.
+    ///
+    /// # Errors
+    /// As [`GroupReader::group`].
+    pub(super) fn group_behind(
+        &mut self,
+        behind: usize,
+        list: &[Json],
+        at: &Pointer,
+    ) -> Result<Group, Error> {
+        self.read(behind, list, at, &[])
     }
 
     fn read(
         &mut self,
+        behind: usize,
         list: &[Json],
         at: &Pointer,
         more: &[(String, Json)],
@@ -183,19 +215,18 @@ impl<'v> GroupReader<'v> {
         self.depth = self.depth.saturating_add(1);
         let mut draft = Draft::default();
         for (index, json) in list.iter().enumerate() {
-            self.item(json, &at.index(index), &mut draft)?;
+            self.item(json, &at.index(index.saturating_add(behind)), &mut draft)?;
         }
         for (key, value) in more {
             let item = Json::Object(vec![(key.clone(), value.clone())]);
             self.item(&item, &Pointer::root(), &mut draft)?;
         }
         self.depth = self.depth.saturating_sub(1);
-        let part = draft.finish(self.variables)?;
-        let scope = part.scope(self.variables)?;
+        draft.end_part(None, self.variables)?;
         Ok(Group {
             at: at.clone(),
-            parts: vec![part],
-            scope,
+            parts: draft.done,
+            scope: draft.scope,
         })
     }
 
@@ -309,6 +340,7 @@ impl<'v> GroupReader<'v> {
         draft.inline.push((number, expression.vars.clone()));
         draft.part.patterns.push(clause);
         draft.part.filters.push(Filter {
+            at,
             expression,
             is_optional: false,
         });
@@ -339,6 +371,9 @@ impl<'v> GroupReader<'v> {
         if let Some(text) = value.as_str().and_then(|it| it.strip_prefix('#'))
             && text.starts_with('(')
         {
+            if folded(&read_tree(text, at)?).is_some() {
+                return self.total(var, text, at, draft);
+            }
             let expression = self.expression(text, Asks::Value, at)?;
             draft.part.binds.push(bind(What::Expression(expression)));
             return Ok(());
@@ -353,6 +388,32 @@ impl<'v> GroupReader<'v> {
         };
         draft.part.binds.push(bind(What::Value(value)));
         Ok(())
+    }
+
+    /// `["?v", "#(max ?n)"]`: it folds what is written before it.
+    fn total(
+        &mut self,
+        var: Var,
+        text: &str,
+        at: &Pointer,
+        draft: &mut Draft,
+    ) -> Result<(), Error> {
+        if self.depth > 1 || !self.may_fold {
+            let why = "an aggregate stands in no group and no rule, but at the top of a `where`";
+            return Err(invalid(at, why));
+        }
+        if draft.done.is_empty() && draft.part.is_empty() {
+            let why = "an aggregate folds what is written before it, and there is nothing";
+            return Err(invalid(at, why));
+        }
+        let variables = &mut *self.variables;
+        let aggregate = Aggregate::read(&read_tree(text, at)?, at, |name| {
+            match variables.value(name) {
+                Some(_) => Err(invalid(at, &format!("`{name}` has its value from `vars`"))),
+                None => Ok(variables.named(name)),
+            }
+        })?;
+        draft.end_part(Some(Total { var, aggregate }), self.variables)
     }
 
     /// `"(..)"`, `["optional", "(..)"]` or `{"code": "(..)", "optional": true}`.
@@ -385,6 +446,7 @@ impl<'v> GroupReader<'v> {
         };
         Ok(Filter {
             expression: self.expression(text, Asks::Truth, &at)?,
+            at,
             is_optional,
         })
     }
@@ -417,6 +479,15 @@ impl<'v> GroupReader<'v> {
 }
 
 impl Scope {
+    /// Adds that of what comes after it.
+    fn go_on(&mut self, after: Self) {
+        let needed = after.needed.difference(&self.possible).copied();
+        self.needed.extend(needed.collect::<Vec<Var>>());
+        self.mentioned.extend(after.mentioned);
+        self.possible.extend(after.possible);
+        self.certain.extend(after.certain);
+    }
+
     /// That of groups of which any may hold.
     fn of_any(groups: &[Group]) -> Self {
         let mut scope = Self::default();
@@ -436,16 +507,46 @@ impl Scope {
 }
 
 impl Draft {
-    /// The part that was read.
-    fn finish(self, variables: &Variables) -> Result<Part, Error> {
-        let Self { mut part, inline } = self;
-        part.name_objects(&inline);
+    /// Ends the part that is being read, and begins another behind what all its rows come to.
+    fn end_part(&mut self, total: Option<Total>, variables: &Variables) -> Result<(), Error> {
+        let mut part = std::mem::take(&mut self.part);
+        part.name_objects(&std::mem::take(&mut self.inline));
         part.order_binds(variables)?;
-        Ok(part)
+        self.scope.go_on(part.scope(variables)?);
+        if let Some(Total { var, aggregate }) = &total {
+            self.scope.go_on(Scope {
+                mentioned: [*var, aggregate.var].into(),
+                possible: [*var].into(),
+                certain: Vars::new(),
+                needed: [aggregate.var].into(),
+            });
+        }
+        part.total = total;
+        if self.done.is_empty() || !part.is_empty() {
+            self.done.push(part);
+        }
+        Ok(())
     }
 }
 
 impl Part {
+    fn is_empty(&self) -> bool {
+        self.joins_nothing()
+            && self.optionals.is_empty()
+            && self.late_binds.is_empty()
+            && self.filters.is_empty()
+            && self.tests.is_empty()
+            && self.total.is_none()
+    }
+
+    /// Whether nothing of it joins.
+    pub(super) fn joins_nothing(&self) -> bool {
+        self.patterns.is_empty()
+            && self.calls.is_empty()
+            && self.unions.is_empty()
+            && self.binds.is_empty()
+    }
+
     /// Of patterns whose object is an expression, the object is the one variable of it that nothing else here binds;
     /// else it is the first, as it was read.
     fn name_objects(&mut self, inline: &[(usize, Vec<Var>)]) {

@@ -3,6 +3,7 @@
 //! Knows neither permissions nor disk: it is handed a `&dyn Facts` and cannot tell a snapshot from a permitted view,
 //! so that the filter cannot be forgotten. What it does not see may exist elsewhere; it never says that it does not.
 
+mod aggregate;
 mod analytical;
 mod any_query;
 mod asked;
@@ -15,38 +16,50 @@ mod clause;
 mod columns;
 mod compute;
 mod crawl;
+mod demand;
 mod edn;
 mod error;
 mod expand;
 mod expression;
 mod filter;
 mod find;
+mod fixpoint;
+mod fold;
 mod geojson;
 mod group;
+mod grouping;
 mod hash;
 mod history_query;
 mod in_function;
 mod input;
+mod join;
 mod json;
 mod memory;
 mod multi_query;
+mod names;
 mod number;
 mod options;
+mod order;
 mod output;
 mod path;
 mod place;
 mod pointer;
+mod program;
 mod question;
 mod reader;
 mod relation;
 mod request;
+mod rule;
 mod run;
 mod seek;
 mod select;
+mod selected;
 mod solve;
 mod span;
 mod star;
+mod stratum;
 mod survey;
+mod table;
 #[cfg(test)]
 mod tests;
 mod when;

@@ -6,19 +6,18 @@ use super::pointer::Pointer;
 use super::select::{count, invalid, switch};
 
 /// Keys of queries that there are not yet, at the top or in `opts`.
-const NOT_YET: [&str; 8] = [
+const NOT_YET: [&str; 7] = [
     "bind",
     "explain",
     "history",
     "policyAt",
     "prefixes",
-    "rules",
     "selectReduced",
     "union",
 ];
 
 /// Keys that only a query of clauses has.
-const OF_CLAUSES: [&str; 5] = ["filter", "groupBy", "having", "optional", "vars"];
+const OF_CLAUSES: [&str; 6] = ["filter", "groupBy", "having", "optional", "rules", "vars"];
 
 /// How the rows of a query are told.
 #[derive(Clone, Debug, Default)]

@@ -121,7 +121,6 @@ impl Reader<'_> {
     /// The facts of one subject under some predicates, which ascend; none if none of them is there and seen.
     ///
     /// Without predicates: a row of nothing, if anything of the subject is seen.
-    #[allow(dead_code, reason = "the stars of a group ask so")]
     pub(super) fn row_among(
         &self,
         s: SubjectId,
@@ -255,7 +254,6 @@ impl Reader<'_> {
     }
 
     /// Whether anything of a subject is seen.
-    #[allow(dead_code, reason = "the stars of a group ask so")]
     pub(super) fn exists(&self, s: SubjectId) -> Result<bool, Error> {
         let mut is_seen = false;
         self.paid(|pay| {

@@ -8,13 +8,16 @@
 //! 4. Every name is looked up and every group is solved, also where there is nothing left to join: which error there is
 //!    depends on the query and the schema alone.
 
+use super::call::Call;
 use super::cell::Cells;
 use super::clause::{Clause, Term, Verb};
 use super::columns::Columns;
 use super::compute;
 use super::error::Error;
-use super::group::{Bind, Filter, Group, Part, Test, Union, Vars, What};
+use super::fold::{Folded, Folding};
+use super::group::{Bind, Filter, Group, Part, Test, Total, Union, Vars, What};
 use super::json::Json;
+use super::order::ordered;
 use super::path::{Ends, Path, paths};
 use super::place::{can_be_found, named};
 use super::reader::Reader;
@@ -56,6 +59,9 @@ pub(super) fn solve(
         for test in &part.tests {
             keep(test, &mut solved, run, cells)?;
         }
+        if let Some(total) = &part.total {
+            solved = total.join(&solved, run, cells)?;
+        }
     }
     Ok(solved)
 }
@@ -64,6 +70,7 @@ pub(super) fn solve(
 enum Pending<'p, 's> {
     Star(Star<'s>),
     Path(Path<'s>),
+    Call(&'p Call),
     Union(&'p Union),
     Bind(&'p Bind),
 }
@@ -95,13 +102,11 @@ fn join(
     run: Run<'_>,
     cells: &mut Cells,
 ) -> Result<Relation, Error> {
-    if let Some(call) = part.calls.first() {
-        return Err(invalid(&call.at, "a call of a rule is not supported yet"));
-    }
     let stars = stars(&part.patterns, run.reader, cells)?;
     let mut pending: Vec<Pending<'_, '_>> = stars.into_iter().map(Pending::Star).collect();
     let paths = paths(&part.patterns, run.reader, cells)?;
     pending.extend(paths.into_iter().map(Pending::Path));
+    pending.extend(part.calls.iter().map(Pending::Call));
     pending.extend(part.unions.iter().map(Pending::Union));
     pending.extend(part.binds.iter().map(Pending::Bind));
     let will_be = part.joinable();
@@ -214,6 +219,7 @@ fn join_all(
                 continue;
             }
             (Pending::Path(path), _) => path.find(&solved, run.reader, cells)?,
+            (Pending::Call(call), _) => run.calls.rows(call, &solved, run, cells)?,
         };
         solved = if solved.vars().is_empty() && !solved.is_empty() {
             found
@@ -227,20 +233,11 @@ fn join_all(
     Ok(solved)
 }
 
-impl Part {
-    fn joins_nothing(&self) -> bool {
-        self.patterns.is_empty()
-            && self.calls.is_empty()
-            && self.unions.is_empty()
-            && self.binds.is_empty()
-    }
-}
-
 impl<'s> Pending<'_, 's> {
     fn star(&self) -> Option<&Star<'s>> {
         match self {
             Self::Star(star) => Some(star),
-            Self::Path(_) | Self::Union(_) | Self::Bind(_) => None,
+            Self::Path(_) | Self::Call(_) | Self::Union(_) | Self::Bind(_) => None,
         }
     }
 
@@ -249,6 +246,7 @@ impl<'s> Pending<'_, 's> {
         match self {
             Self::Star(star) => star.vars().into_iter().collect(),
             Self::Path(path) => path.vars().into_iter().collect(),
+            Self::Call(call) => call.vars().collect(),
             Self::Union(union) => union.scope.mentioned.clone(),
             Self::Bind(bind) => bind.vars().chain([bind.var]).collect(),
         }
@@ -292,6 +290,19 @@ impl<'s> Pending<'_, 's> {
                 };
                 Some(offer(work, None))
             }
+            Self::Call(call) => {
+                let is_named = |it: &Term| matches!(it, Term::Literal(_));
+                let work = if call.vars().any(|var| columns.has(var)) {
+                    let bound = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
+                    bound.saturating_mul(STEPS_OF_A_PATH)
+                } else if call.arguments.iter().any(is_named) {
+                    STEPS_OF_A_PATH
+                } else {
+                    // All that a rule holds for: behind whatever may bind some of it.
+                    u64::MAX
+                };
+                Some(offer(work, None))
+            }
             Self::Union(union) => {
                 let mut inputs = union.inputs().into_iter();
                 let waits = inputs.any(|var| will_be.contains(&var) && !columns.has(var));
@@ -309,6 +320,7 @@ fn stuck(pending: &[Pending<'_, '_>], solved: &Relation, run: Run<'_>) -> Error 
     let (at, vars): (_, Vec<Var>) = match pending.first() {
         Some(Pending::Star(star)) => (star.at.clone(), star.vars()),
         Some(Pending::Path(path)) => (path.at.clone(), path.vars()),
+        Some(Pending::Call(call)) => (call.at.clone(), call.vars().collect()),
         Some(Pending::Union(union)) => (union.at.clone(), union.inputs().into_iter().collect()),
         Some(Pending::Bind(bind)) => (bind.at.clone(), vec![bind.var]),
         None => return invalid(&super::pointer::Pointer::root(), "nothing is left to join"),
@@ -369,6 +381,28 @@ impl Bind {
             found.push(&[cell], run.reader.budget)?;
         }
         solved.join(&found, Nulls::JoinNothing, run.reader.budget)
+    }
+}
+
+impl Total {
+    /// The rows with what all of them come to.
+    fn join(&self, solved: &Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
+        let (aggregate, reader, variables) = (&self.aggregate, run.reader, run.variables);
+        let numbers = if aggregate.fold.sees_order() {
+            ordered(solved, &[], &[], variables, reader, cells)?
+        } else {
+            (0..solved.len()).collect()
+        };
+        let place = solved.place(aggregate.var);
+        let cell = |number: &usize| place.and_then(|at| solved.row(*number).get(at)).copied();
+        let column = numbers.iter().filter_map(cell);
+        let folding = Folding { reader, variables };
+        let folded = aggregate.fold(column, &aggregate.seed(reader), &folding, cells)?;
+        let mut found = Relation::of(vec![self.var], &reader.memory);
+        if let Folded::One(cell) = folded {
+            found.push(&[cell], reader.budget)?;
+        }
+        solved.join(&found, Nulls::JoinNothing, reader.budget)
     }
 }
 

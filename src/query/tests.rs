@@ -6,6 +6,7 @@
     reason = "tables may be long, and a random test prints its seed"
 )]
 
+mod aggregates;
 mod expressions;
 mod rules;
 

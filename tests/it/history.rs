@@ -221,8 +221,8 @@ fn ask(db: &Db, auth: &str, query: &Js) -> Js {
     db.ask(auth, query)
 }
 
-/// The database, the list, and who reads.
-fn world(rng: &mut Random) -> (Db, Plain, Vec<Reader>) {
+/// The database, and the list.
+fn world(rng: &mut Random) -> (Db, Plain) {
     let db = Db::new();
     let mut plain = Plain::new();
     plain.root(
@@ -281,9 +281,14 @@ fn world(rng: &mut Random) -> (Db, Plain, Vec<Reader>) {
             plain.told(auth, receipt);
         }
     }
+    (db, plain)
+}
+
+/// Who reads, and what their rules mean.
+fn readers() -> Vec<Reader> {
     let of = |p: &[PredicateId]| Some(p.to_vec());
     let open = [TITLE, NEXT, PredicateId(1005), LABEL, KEY];
-    let readers = vec![
+    vec![
         Reader {
             id: "ann",
             auth: subject(6, 1001),
@@ -318,8 +323,7 @@ fn world(rng: &mut Random) -> (Db, Plain, Vec<Reader>) {
             auth: ROOT_AUTH,
             rules: Vec::new(),
         },
-    ];
-    (db, plain, readers)
+    ]
 }
 
 fn random_items(rng: &mut Random, plain: &Plain) -> Js {
@@ -443,8 +447,8 @@ fn random_histories_are_those_of_a_plain_list_under_every_view() {
             seed,
         };
         let mut rng = Random::new(seed);
-        let (db, plain, readers) = world(&mut rng);
-        for who in &readers {
+        let (db, plain) = world(&mut rng);
+        for who in &readers() {
             check_blocks(&db, &plain, who, &mut checked);
             checked.told += check_histories(&mut rng, &db, &plain, who);
         }
@@ -516,23 +520,27 @@ fn check_blocks(db: &Db, plain: &Plain, who: &Reader, checked: &mut Checked) {
     }
 }
 
-fn check_histories(rng: &mut Random, db: &Db, plain: &Plain, who: &Reader) -> usize {
-    let mut histories = 0;
-    let recent: Vec<&Flake> = plain
-        .flakes
-        .iter()
-        .filter(|(t, _)| *t > 3)
-        .map(|(_, flake)| flake)
-        .collect();
-    for _ in 0..60 {
-        let flake = recent[rng.index(recent.len())];
+/// Which flakes are asked for.
+type IsMeant = Box<dyn Fn(&Flake) -> bool>;
+
+/// What is asked, and which flakes that means.
+struct Asked {
+    history: Js,
+    first: u64,
+    last: u64,
+    by: Option<SubjectId>,
+    is_meant: IsMeant,
+}
+
+impl Asked {
+    /// Something of a flake that there was.
+    fn random(rng: &mut Random, plain: &Plain, who: &Reader, flake: &Flake) -> Option<Self> {
         let (s, p, o) = (flake.s, flake.p, flake.o.clone());
-        let Some(name) = name_of(p) else { continue };
-        let json_o: Js = told(1, &[flake])[0][2].clone();
+        let name = name_of(p)?;
         let object = match &o {
-            Value::Ref(to) if to.collection() == collection::TAG => continue,
+            Value::Ref(to) if to.collection() == collection::TAG => return None,
             Value::Json(text) => serde_json::from_str(text).unwrap(),
-            _ => json_o,
+            _ => told(1, &[flake])[0][2].clone(),
         };
         let newest = plain.newest();
         let (first, last) = match rng.below(3) {
@@ -543,7 +551,7 @@ fn check_histories(rng: &mut Random, db: &Db, plain: &Plain, who: &Reader) -> us
                 (first, first + rng.below(newest - first + 1))
             }
         };
-        let (history, is_meant): (Js, Box<dyn Fn(&Flake) -> bool>) = match rng.below(6) {
+        let (history, is_meant): (Js, IsMeant) = match rng.below(6) {
             0 => (json!(s.raw()), Box::new(move |it| it.s == s)),
             1 => (
                 json!([s.raw(), name]),
@@ -564,20 +572,34 @@ fn check_histories(rng: &mut Random, db: &Db, plain: &Plain, who: &Reader) -> us
                 (json!(["doc/key", key]), Box::new(move |it| Some(it.s) == s))
             }
         };
-        let mut query = json!({"history": history, "showAuth": true});
-        if (first, last) != (1, newest) || rng.one_in(2) {
+        Some(Self {
+            history,
+            first,
+            last,
+            by: rng.one_in(3).then(|| *rng.pick(&plain.authors)),
+            is_meant,
+        })
+    }
+
+    fn query(&self, rng: &mut Random, newest: u64) -> Js {
+        let Self { first, last, .. } = self;
+        let mut query = json!({"history": self.history, "showAuth": true});
+        if (*first, *last) != (1, newest) || rng.one_in(2) {
             query["block"] = json!([first, last]);
         }
-        let by = rng.one_in(3).then(|| *rng.pick(&plain.authors));
-        if let Some(by) = by {
+        if let Some(by) = self.by {
             query["auth"] = json!([by.raw()]);
         }
+        query
+    }
+
+    fn expected(&self, plain: &Plain, who: &Reader) -> Vec<Js> {
         let mut expected = Vec::new();
-        for t in (first..=last).rev() {
+        for t in (self.first..=self.last).rev() {
             let mut visible = plain.visible(who, t);
-            visible.retain(|it| is_meant(it));
+            visible.retain(|it| (self.is_meant)(it));
             let author = plain.sees_author(who, t);
-            if visible.is_empty() || by.is_some_and(|by| author != Some(by)) {
+            if visible.is_empty() || self.by.is_some_and(|by| author != Some(by)) {
                 continue;
             }
             let auth = author.map(|auth| {
@@ -595,6 +617,26 @@ fn check_histories(rng: &mut Random, db: &Db, plain: &Plain, who: &Reader) -> us
             let raw = SubjectId::of_block(T(t)).raw();
             expected.push(json!({"block": t, "t": raw, "flakes": told(t, &visible), "auth": auth}));
         }
+        expected
+    }
+}
+
+/// How many histories told something.
+fn check_histories(rng: &mut Random, db: &Db, plain: &Plain, who: &Reader) -> usize {
+    let mut histories = 0;
+    let recent: Vec<&Flake> = plain
+        .flakes
+        .iter()
+        .filter(|(t, _)| *t > 3)
+        .map(|(_, flake)| flake)
+        .collect();
+    for _ in 0..60 {
+        let flake = recent[rng.index(recent.len())];
+        let Some(asked) = Asked::random(rng, plain, who, flake) else {
+            continue;
+        };
+        let query = asked.query(rng, plain.newest());
+        let expected = asked.expected(plain, who);
         histories += usize::from(!expected.is_empty());
         let told = ask(db, who.id, &query);
         assert_eq!(told, Js::Array(expected), "{} asks {query}", who.id);

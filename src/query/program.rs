@@ -1,0 +1,200 @@
+//! The rules that a query can call: its own, and stored ones.
+//!
+//! 1. A name is looked up among the query's own rules, and then among the functions that the facts show whose language
+//!    is `datalog`: whoever does not see one does not have it.
+//! 2. A call is answered for what is bound where it stands. What must be known whole is found once and kept.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::call::Call;
+use super::cell::{Cell, Cells};
+use super::demand::rewrite;
+use super::error::Error;
+use super::fixpoint::{Answer, answer};
+use super::group::Group;
+use super::path::paths;
+use super::place::Place;
+use super::reader::Reader;
+use super::relation::{Relation, Var};
+use super::rule::{Asks, Rule, asks, check_arguments};
+use super::run::{Calls, Run};
+use super::select::invalid;
+use super::star::stars;
+use super::stratum::Rules;
+
+/// Rules, and what of them has been found.
+#[derive(Default)]
+pub(super) struct Program {
+    rules: Rules,
+    whole: RefCell<BTreeMap<String, Rc<Answer>>>,
+}
+
+impl Program {
+    /// The rules that a group and a query's own rules ask for.
+    ///
+    /// # Errors
+    /// `InvalidQuery` for a call of a rule that is not there or has other arguments, and for rules that go in a circle
+    /// or name what the schema does not have.
+    pub(super) fn new(
+        own: &[Rule],
+        group: &Group,
+        reader: &Reader<'_>,
+        cells: &mut Cells,
+    ) -> Result<Self, Error> {
+        let mut asked = Vec::new();
+        asks(group, Asks::Joins, &mut asked);
+        if own.is_empty() && asked.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut widths: BTreeMap<String, usize> = BTreeMap::new();
+        for rule in own {
+            widths.insert(rule.name.clone(), rule.head.len());
+        }
+        let mut calls: VecDeque<Call> = asked.into_iter().map(|(call, _)| call.clone()).collect();
+        calls.extend(
+            own.iter()
+                .flat_map(Rule::asks)
+                .map(|(call, _)| call.clone()),
+        );
+        while let Some(call) = calls.pop_front() {
+            let Some(width) = widths.get(&call.name) else {
+                let why = format!("there is no rule `{}`", call.name);
+                return Err(invalid(&call.at, &why));
+            };
+            check_arguments(&call.name, call.arguments.len(), *width, &call.at)?;
+        }
+        let rules = Rules::new(own.to_vec())?;
+        for rule in rules.all() {
+            check_names(&rule.body, reader, cells)?;
+        }
+        Ok(Self {
+            rules,
+            whole: RefCell::default(),
+        })
+    }
+
+    /// All that a name holds for.
+    fn whole(
+        &self,
+        name: &str,
+        width: usize,
+        run: Run<'_>,
+        cells: &mut Cells,
+    ) -> Result<Rc<Answer>, Error> {
+        if let Some(known) = self.whole.borrow().get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let rewritten = rewrite(&self.rules, name, &vec![false; width]);
+        let found = Rc::new(answer(&rewritten, &[], &Whole(self), run, cells)?);
+        self.whole
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(&found));
+        Ok(found)
+    }
+
+    fn width(&self, name: &str) -> usize {
+        self.rules
+            .of(name)
+            .first()
+            .map_or(0, |rule| rule.head.len())
+    }
+}
+
+impl Calls for Program {
+    fn rows(
+        &self,
+        call: &Call,
+        solved: &Relation,
+        run: Run<'_>,
+        cells: &mut Cells,
+    ) -> Result<Relation, Error> {
+        let places = call.places(run.reader, cells)?;
+        if solved.is_empty() || places.contains(&Place::Nothing) {
+            return Ok(Relation::of(distinct_vars(&places), &run.reader.memory));
+        }
+        for name in self.rules.whole_below(&call.name) {
+            self.whole(&name, self.width(&name), run, cells)?;
+        }
+        let is_bound = |place: &Place| match place {
+            Place::Cell(_) => true,
+            Place::Var(var) => solved.has(*var),
+            Place::Any | Place::Nothing => false,
+        };
+        let bound: Vec<bool> = places.iter().map(is_bound).collect();
+        let is_known = self.whole.borrow().contains_key(&call.name);
+        if is_known || !bound.contains(&true) {
+            let found = self.whole(&call.name, places.len(), run, cells)?;
+            return found.rows(&places, solved, run);
+        }
+        let demanded = demanded(&places, &bound, solved, run)?;
+        let rewritten = rewrite(&self.rules, &call.name, &bound);
+        let found = answer(&rewritten, &demanded, &Whole(self), run, cells)?;
+        found.rows(&places, solved, run)
+    }
+}
+
+/// Rules of which a call is answered by all that they hold for.
+struct Whole<'p>(&'p Program);
+
+impl Calls for Whole<'_> {
+    fn rows(
+        &self,
+        call: &Call,
+        solved: &Relation,
+        run: Run<'_>,
+        cells: &mut Cells,
+    ) -> Result<Relation, Error> {
+        let places = call.places(run.reader, cells)?;
+        let found = self.0.whole(&call.name, places.len(), run, cells)?;
+        found.rows(&places, solved, run)
+    }
+}
+
+/// What is bound at the places that are, each tuple once.
+fn demanded(
+    places: &[Place],
+    bound: &[bool],
+    solved: &Relation,
+    run: Run<'_>,
+) -> Result<Vec<Vec<Cell>>, Error> {
+    let chosen = places.iter().zip(bound).filter(|(_, is)| **is);
+    let chosen: Vec<Place> = chosen.map(|(place, _)| *place).collect();
+    let vars = distinct_vars(&chosen);
+    let seeds = solved.project(&vars, run.reader.budget)?;
+    let mut tuples = Vec::new();
+    for row in seeds.rows() {
+        let cell = |place: &Place| match place {
+            Place::Cell(cell) => Some(*cell),
+            Place::Var(var) => seeds.place(*var).and_then(|at| row.get(at)).copied(),
+            Place::Any | Place::Nothing => None,
+        };
+        let tuple: Vec<Cell> = chosen.iter().filter_map(cell).collect();
+        // A null joins nothing.
+        if !tuple.iter().any(|cell| cell.is_null()) {
+            tuples.push(tuple);
+        }
+    }
+    Ok(tuples)
+}
+
+fn distinct_vars(places: &[Place]) -> Vec<Var> {
+    let mut seen = BTreeSet::new();
+    let vars = places.iter().filter_map(|place| place.var());
+    vars.filter(|var| seen.insert(*var)).collect()
+}
+
+/// That the schema has what the patterns of a group name, whether or not anything comes to them.
+fn check_names(group: &Group, reader: &Reader<'_>, cells: &mut Cells) -> Result<(), Error> {
+    for part in &group.parts {
+        stars(&part.patterns, reader, cells)?;
+        paths(&part.patterns, reader, cells)?;
+        let arms = part.unions.iter().flat_map(|union| &union.arms);
+        let tests = part.tests.iter().map(|test| &test.group);
+        for nested in arms.chain(&part.optionals).chain(tests) {
+            check_names(nested, reader, cells)?;
+        }
+    }
+    Ok(())
+}
