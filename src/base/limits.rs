@@ -111,6 +111,10 @@ pub const QUERY_RULE_CALLS_MAX: usize = 256;
 /// Arms of one `union`: as many as clauses.
 pub const QUERY_ARMS_MAX: usize = 64;
 
+/// The times that the clauses of one query have of their own: the state of each is opened, with the schema of then, and
+/// held until the answer is made.
+pub const QUERY_MOMENTS_MAX: usize = 16;
+
 /// What a query of clauses selects of each row.
 pub const QUERY_SELECT_MAX: usize = 256;
 

@@ -18,7 +18,7 @@ use crate::base::{Budget, Clock};
 use crate::model::system::collection;
 use crate::model::{Facts, Op as FlakeOp, Overlay, SubjectId};
 use crate::policy::{Allowed, Op, Policy, View};
-use crate::query::{Asked, Json, Pointer, Query, identity};
+use crate::query::{Asked, Counts, Json, Pointer, Query, identity};
 use crate::transact::{Ground, Parsed, lay, parse_json};
 
 /// Where something is tried, and who asks.
@@ -138,6 +138,10 @@ impl Bench<'_> {
             let at = root.key("query").key("block");
             return Err(invalid(&at, "the flakes are of now, and of no other block"));
         }
+        if let Some(moment) = query.moments().first() {
+            let at = root.key("query").join(&moment.at);
+            return Err(invalid(&at, "the flakes are of now, and of no other time"));
+        }
         let snapshot = &self.state.snapshot;
         let reads = self
             .state
@@ -156,6 +160,11 @@ impl Bench<'_> {
         let asked = Asked {
             now_ms,
             basis: snapshot.basis(),
+            counts: if is_root {
+                Counts::Told
+            } else {
+                Counts::Hidden
+            },
         };
         let json = query.run(&sight, &schema, asked, &budget)?;
         Ok(Answer {

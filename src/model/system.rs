@@ -32,6 +32,9 @@ pub mod collection {
     pub const LOG: CollectionId = CollectionId::constant(11);
 }
 
+/// The language of a function whose text is rules of queries: the short name of a tag of `_fn/language`.
+pub const DATALOG: &str = "datalog";
+
 /// Whether what has a value of this predicate is found by looking at every block, for there is no index of it.
 /// Whoever looks pays for that.
 pub const fn is_walked(p: PredicateId) -> bool {
@@ -109,6 +112,7 @@ pub mod predicate {
     pub const FN_PARAMS: PredicateId = PredicateId(91);
     pub const FN_CODE: PredicateId = PredicateId(92);
     pub const FN_DOC: PredicateId = PredicateId(93);
+    pub const FN_LANGUAGE: PredicateId = PredicateId(95);
 
     pub const TX_ID: PredicateId = PredicateId(100);
     pub const TX_AUTH: PredicateId = PredicateId(101);

@@ -15,14 +15,14 @@ use super::uses::{broken, check_tag_renamed, check_uses};
 use crate::base::limits::UNRECORDED_TOKEN_SECONDS_MAX;
 use crate::lang::{Function, is_function_name};
 use crate::model::system::{
-    FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
+    DATALOG, FALSE_FUNCTION, ROOT_AUTH, ROOT_ROLE, ROOT_RULE, ROOT_SETTING, TRUE_FUNCTION,
     USER_NUMBER_FIRST, collection, predicate,
 };
 use crate::model::{
     CollectionId, Direction, Facts, Flake, Names, Op, PredicateId, StoredFunction, SubjectId,
     Value, ValueRef,
 };
-use crate::schema::Schema;
+use crate::schema::{Schema, tag_name};
 
 /// Whether a commit of these flakes changes what anyone may do, or what rules are read from.
 pub fn touches_policy(flakes: &[Flake]) -> bool {
@@ -235,6 +235,17 @@ fn check_functions(change: &PolicyChange<'_>) -> Result<(), Error> {
                 "`{name}` cannot name a function: it is taken by the language, or is no symbol"
             ));
         }
+        match language(subject, after)? {
+            None => {}
+            Some(it) if it == DATALOG => {
+                if !after.value_list(subject, predicate::FN_PARAMS)?.is_empty() {
+                    return invalid(format!("`{name}` has rules, and so no `_fn/params`"));
+                }
+                // Whether its text is rules, who knows queries tells.
+                continue;
+            }
+            Some(it) => return invalid(format!("there is no language `{it}`")),
+        }
         let Some(StoredFunction { params, .. }) = schema.function(&name) else {
             return invalid(format!("the parameters of `{name}` are no array of names"));
         };
@@ -275,17 +286,21 @@ fn check_specs(
             continue;
         }
         for function in spec.iter().flat_map(|it| &it.functions) {
+            // The one that was written is the one that is told.
+            let told = if touched.contains(&subject) {
+                subject
+            } else {
+                *function
+            };
+            if language(*function, after)?.is_some() {
+                let why = "a spec uses no stored rules".to_owned();
+                return Err(Error::InvalidFunction { subject: told, why });
+            }
             let params = after.value_list(*function, predicate::FN_PARAMS)?;
             let takes = |it: &Value| !matches!(it, Value::Json(json) if &**json == "[]");
             if params.first().is_some_and(takes) {
                 let why = "a spec uses no function with parameters".to_owned();
-                // The one that was written is the one that is told.
-                let subject = if touched.contains(&subject) {
-                    subject
-                } else {
-                    *function
-                };
-                return Err(Error::InvalidFunction { subject, why });
+                return Err(Error::InvalidFunction { subject: told, why });
             }
         }
     }
@@ -356,8 +371,20 @@ fn check_rule(subject: SubjectId, after: &dyn Facts, schema: &Schema) -> Result<
         if params.first().is_some_and(takes) {
             return invalid("uses a function with parameters".to_owned());
         }
+        if language(function, after)?.is_some() {
+            return invalid("uses stored rules, which are no function".to_owned());
+        }
     }
     Ok(())
+}
+
+/// The language of a function's text, if it is another than that of rules.
+fn language(function: SubjectId, facts: &dyn Facts) -> Result<Option<String>, Error> {
+    let values = facts.value_list(function, predicate::FN_LANGUAGE)?;
+    match values.first() {
+        Some(Value::Ref(tag)) => Ok(Some(tag_name(facts, *tag)?.unwrap_or_default())),
+        _ => Ok(None),
+    }
 }
 
 fn all(c: CollectionId, facts: &dyn Facts) -> Result<BTreeSet<SubjectId>, Error> {

@@ -22,16 +22,18 @@ use super::crawl::{Crawl, Keys};
 use super::error::Error;
 use super::find::too_many_rows;
 use super::fold::{Folded, Folding};
-use super::group::{Group, GroupReader};
+use super::group::{Group, GroupReader, Vars};
 use super::grouping::{Grouped, Grouping};
 use super::json::Json;
 use super::memory::Held;
+use super::moments::moments;
 use super::names::Names;
 use super::options::Options;
 use super::order::{By, Key, compare, ordered, read_order};
 use super::pointer::Pointer;
 use super::program::Program;
 use super::reader::Reader;
+use super::rehearse::rehearse;
 use super::relation::{Relation, Var};
 use super::rule::{Rule, read_rules};
 use super::run::Run;
@@ -39,7 +41,8 @@ use super::select::{Select, invalid};
 use super::selected::{Selected, What};
 use super::solve::solve;
 use super::survey::Allowance;
-use super::when::When;
+use super::trace::Trace;
+use super::when::{Moment, When};
 use crate::base::limits::QUERY_ROWS_MAX;
 use crate::model::SubjectId;
 
@@ -54,6 +57,7 @@ pub(super) struct Analytical {
     order: Vec<Key>,
     grouping: Option<Grouping>,
     when: Option<When>,
+    moments: Vec<Moment>,
     options: Options,
 }
 
@@ -97,6 +101,7 @@ impl Analytical {
             let why = format!("`{}` is bound by nothing", variables.name(*var));
             return Err(invalid(&group.at, &why));
         }
+        let moments = moments(rules.iter().map(|rule| &rule.body).chain([&group]))?;
         let mut names = Names {
             vars: group.scope.possible.clone(),
             variables: &mut variables,
@@ -118,6 +123,7 @@ impl Analytical {
             order,
             grouping,
             when: draft.when,
+            moments,
             options,
         })
     }
@@ -127,25 +133,47 @@ impl Analytical {
         self.when
     }
 
+    /// The times that clauses have of their own, each once.
+    pub(super) fn moments(&self) -> &[Moment] {
+        &self.moments
+    }
+
     /// The answer.
     ///
     /// # Errors
     /// As [`solve`]; `Limit` past [`QUERY_ROWS_MAX`].
-    pub(super) fn run(&self, reader: &Reader<'_>) -> Result<Json, Error> {
+    pub(super) fn run(
+        &self,
+        reader: &Reader<'_>,
+        moments: &[(When, Reader<'_>)],
+    ) -> Result<Json, Error> {
         for column in &self.columns.all {
             if let Some(select) = &column.crawl {
                 select.check(reader.schema)?;
             }
         }
         let mut cells = Cells::default();
-        let program = Program::new(&self.rules, &self.group, reader, &mut cells)?;
-        let allowance = Allowance::default();
+        let (allowance, nothing) = (Allowance::default(), Program::default());
+        let is_explained = self.options.explain == Some(true);
+        let trace = if is_explained {
+            Trace::new(reader.asked.counts)
+        } else {
+            Trace::default()
+        };
         let run = Run {
             reader,
+            moments,
             variables: &self.variables,
             allowance: &allowance,
-            calls: &program,
+            trace: &trace,
+            calls: &nothing,
         };
+        let program = Program::new(&self.rules, &self.group, run, &mut cells)?;
+        let run = Run {
+            calls: &program,
+            ..run
+        };
+        rehearse(&self.group, &Vars::new(), run, &mut cells)?;
         let given = Relation::unit(&reader.memory);
         let mut solved = solve(&self.group, given, run, &mut cells)?;
         for (var, expression) in &self.columns.computed {
@@ -160,7 +188,12 @@ impl Analytical {
             cells: &cells,
             crawl: Crawl::new(reader),
         };
-        telling.answer(&groups)
+        let answer = telling.answer(&groups)?;
+        Ok(if is_explained {
+            trace.told(reader.budget.spent())
+        } else {
+            answer
+        })
     }
 
     /// The rows in their order and in their groups, with what the aggregates come to; one group, if there is no
@@ -172,11 +205,15 @@ impl Analytical {
         held: &mut Held,
         cells: &mut Cells,
     ) -> Result<Vec<Grouped>, Error> {
+        let variables = &self.variables;
         let mut then: Vec<Var> = Vec::new();
         then.extend(self.grouping.iter().flat_map(|it| &it.vars));
         then.extend(self.columns.vars());
-        let variables = &self.variables;
-        let order = ordered(solved, &self.order, &then, variables, reader, cells)?;
+        let order = if self.rows_need_no_order() {
+            (0..solved.len()).collect()
+        } else {
+            ordered(solved, &self.order, &then, variables, reader, cells)?
+        };
         let mut groups = match &self.grouping {
             Some(grouping) => grouping.groups(solved, order, reader, held)?,
             None => vec![Grouped {
@@ -185,6 +222,13 @@ impl Analytical {
                 folds: Vec::new(),
             }],
         };
+        if let Some(grouping) = self.grouping.as_ref().filter(|_| self.rows_need_no_order()) {
+            let keys = grouping.keys_of(&groups, reader)?;
+            let order = ordered(&keys, &self.order, &then, variables, reader, cells)?;
+            let mut unordered: Vec<Option<Grouped>> = groups.into_iter().map(Some).collect();
+            let next = |number: &usize| unordered.get_mut(*number).and_then(Option::take);
+            groups = order.iter().filter_map(next).collect();
+        }
         let folding = Folding { reader, variables };
         for aggregate in &self.columns.folds {
             let seed = aggregate.seed(reader);
@@ -208,6 +252,18 @@ impl Analytical {
             self.order_groups(&mut groups, solved, reader, cells)?;
         }
         Ok(groups)
+    }
+
+    /// Whether nothing that is told depends on the order of single rows: then groups are ordered, which are fewer.
+    fn rows_need_no_order(&self) -> bool {
+        let vars = self.grouping.iter().flat_map(|it| &it.vars);
+        let is_of_groups = |key: &Key| match key.by {
+            By::Row(var) => self.grouping.is_none() || vars.clone().any(|it| *it == var),
+            By::Fold(_) => true,
+        };
+        self.columns.are_folded()
+            && !self.columns.folds.iter().any(|it| it.fold.sees_order())
+            && self.order.iter().all(is_of_groups)
     }
 
     /// Puts groups in the order of what their aggregates come to, where that is asked for.

@@ -21,6 +21,7 @@ use super::options::{Options, refuse_what_clauses_have};
 use super::pointer::Pointer;
 use super::reader::Reader;
 use super::select::{Order, Select, invalid};
+use super::trace::Trace;
 use super::when::When;
 
 /// A basic query that has the right shape.
@@ -102,7 +103,8 @@ impl Basic {
             offset: self.options.offset.unwrap_or(0),
         };
         self.select.check(reader.schema)?;
-        let found = find(&wanted, reader)?;
+        let trace = Trace::new(reader.asked.counts);
+        let found = find(&wanted, reader, &trace)?;
         let keys = match self.options.compact {
             Some(true) => Keys::Compact,
             Some(false) | None => Keys::Written,
@@ -112,6 +114,9 @@ impl Basic {
         let mut rows = Vec::new();
         for it in &found {
             rows.push(crawl.row(it.s, &it.row, &self.select, keys, components)?);
+        }
+        if self.options.explain == Some(true) {
+            return Ok(trace.told(reader.budget.spent()));
         }
         Ok(match self.rows {
             Rows::All => Json::Array(rows),

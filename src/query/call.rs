@@ -25,15 +25,8 @@ impl Call {
     /// # Errors
     /// `InvalidQuery` for what is none.
     pub(super) fn read(text: &str, at: &Pointer, variables: &mut Variables) -> Result<Self, Error> {
-        let tree = parse(text).map_err(|error| invalid(at, &error.to_string()))?;
-        let Kind::List(items) = &tree.kind else {
-            return Err(invalid(at, "a call is a list: `(name ?a \"b\")`"));
-        };
-        let mut items = items.iter();
-        let name = match items.next().map(|it| &it.kind) {
-            Some(Kind::Symbol(name)) if !is_variable(name) => name.clone(),
-            _ => return Err(invalid(at, "a call begins with the name of a rule")),
-        };
+        let (name, items) = read_list(text, at)?;
+        let items = items.iter();
         let arguments: Result<Vec<Term>, Error> =
             items.map(|it| argument(it, at, variables)).collect();
         Ok(Self {
@@ -62,6 +55,22 @@ impl Call {
     }
 }
 
+/// The name that a list begins with, and what stands behind it.
+///
+/// # Errors
+/// `InvalidQuery` for what is no such list.
+pub(super) fn read_list(text: &str, at: &Pointer) -> Result<(String, Vec<Expr>), Error> {
+    let tree = parse(text).map_err(|error| invalid(at, &error.to_string()))?;
+    let Kind::List(items) = tree.kind else {
+        return Err(invalid(at, "a call is a list: `(name ?a \"b\")`"));
+    };
+    let mut items = items.into_iter();
+    match items.next().map(|it| it.kind) {
+        Some(Kind::Symbol(name)) if !is_variable(&name) => Ok((name, items.collect())),
+        _ => Err(invalid(at, "a call begins with the name of a rule")),
+    }
+}
+
 /// What an argument is: a two-tuple, which only `vars` can give, is a subject.
 ///
 /// # Errors
@@ -81,7 +90,14 @@ pub(super) fn value(
 }
 
 /// An argument of a call, or of the head of a rule.
-fn argument(tree: &Expr, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {
+///
+/// # Errors
+/// `InvalidQuery` for what is none.
+pub(super) fn argument(
+    tree: &Expr,
+    at: &Pointer,
+    variables: &mut Variables,
+) -> Result<Term, Error> {
     Ok(match &tree.kind {
         Kind::Nil => Term::Any,
         Kind::Bool(it) => Term::Literal(Json::Bool(*it)),

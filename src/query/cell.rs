@@ -47,6 +47,13 @@ impl Cell {
         self.0.cast_unsigned()
     }
 
+    /// How far this whole number is above another; nothing of what is none, or is below it.
+    pub(super) fn places_behind(self, first: Self) -> Option<u64> {
+        let are_whole = self.kind() == WHOLE && first.kind() == WHOLE;
+        let places = self.rest().checked_sub(first.rest())?;
+        u64::try_from(places).ok().filter(|_| are_whole)
+    }
+
     /// Whether it is no term.
     pub(super) const fn is_null(self) -> bool {
         self.0 == NOTHING

@@ -1,7 +1,8 @@
 //! The patterns of a `where`, as written.
 //!
 //! ```text
-//! pattern   = [ subject, predicate, object ] | [ "$fdb..", subject, predicate, object ]
+//! pattern   = [ subject, predicate, object ] | [ source, subject, predicate, object ]
+//! source    = "$fdb" | "$fdb4" | "$fdbPT5M" | "$fdb2026-11-25T03:00:00Z"
 //! subject   = "?name" | id | two-tuple | null
 //! predicate = "person/handle" | "person/boss+" | "person/boss+3" | "?name" | "_id" | "rdf:type"
 //! object    = "?name" | value | two-tuple | null | "#(> ?n 10)"
@@ -15,6 +16,8 @@ use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::select::invalid;
+use super::when::{Moment, When};
+use crate::base::limits::QUERY_EXPRESSION_NODES_MAX;
 
 /// The variables of a query, or of one rule, by their names.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,8 @@ pub(super) struct Variables {
     names: Vec<String>,
     /// Those that `vars` gives a value.
     given: Vec<(String, Json)>,
+    /// Nodes of the expressions that they stand in, with those of all that was read before.
+    nodes: usize,
 }
 
 /// A place of a clause.
@@ -54,6 +59,8 @@ pub(super) struct Clause {
     pub(super) at: Pointer,
     /// Where its first place stands: 1 behind the name of a source, else 0.
     pub(super) first: usize,
+    /// The time that it is about, if it is not the query's.
+    pub(super) when: Option<When>,
     pub(super) subject: Term,
     pub(super) verb: Verb,
     pub(super) object: Term,
@@ -65,7 +72,29 @@ impl Variables {
         Self {
             names: Vec::new(),
             given: self.given.clone(),
+            nodes: self.nodes,
         }
+    }
+
+    /// Counts the nodes of an expression.
+    ///
+    /// # Errors
+    /// `Limit` past [`QUERY_EXPRESSION_NODES_MAX`], with those of all that was read before.
+    pub(super) fn count_nodes(&mut self, more: usize, at: &Pointer) -> Result<(), Error> {
+        self.nodes = self.nodes.saturating_add(more);
+        if self.nodes > QUERY_EXPRESSION_NODES_MAX {
+            return Err(Error::Limit {
+                at: at.clone(),
+                what: "the nodes of a query's expressions",
+                max: QUERY_EXPRESSION_NODES_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    /// Goes on counting behind what was read with others.
+    pub(super) fn count_behind(&mut self, others: &Self) {
+        self.nodes = others.nodes;
     }
 
     /// The variable of this name.
@@ -149,17 +178,11 @@ impl Clause {
         at: &Pointer,
         variables: &mut Variables,
     ) -> Result<Self, Error> {
-        let (first, places): (usize, _) = match places {
+        let (first, when, places): (usize, _, _) = match places {
             [Json::String(source), rest @ ..] if source.starts_with('$') => {
-                if source != "$fdb" {
-                    return Err(invalid(
-                        &at.index(0),
-                        &format!("`{source}` is not supported yet"),
-                    ));
-                }
-                (1, rest)
+                (1, When::of_source(source, &at.index(0))?, rest)
             }
-            all => (0, all),
+            all => (0, None, all),
         };
         let [subject, verb, object] = places else {
             return Err(invalid(at, "a clause is `[subject, predicate, object]`"));
@@ -168,9 +191,18 @@ impl Clause {
         Ok(Self {
             at: at.clone(),
             first,
+            when,
             subject: read_subject(subject, &place(0), variables)?,
             verb: read_verb(verb, &place(1), variables)?,
             object: read_object(object, &place(2), variables)?,
+        })
+    }
+
+    /// The time of its own.
+    pub(super) fn moment(&self) -> Option<Moment> {
+        self.when.map(|when| Moment {
+            when,
+            at: self.at.index(0),
         })
     }
 
@@ -255,9 +287,10 @@ fn read_verb(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Ver
 
 fn read_object(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {
     match json {
-        Json::String(text) if text.starts_with("#(") => {
-            Err(invalid(at, "a filter in a clause is not supported yet"))
-        }
+        Json::String(text) if text.starts_with("#(") => Err(invalid(
+            at,
+            "a filter of the object is the last place of a clause",
+        )),
         _ => Ok(match quoted(json) {
             Some(inner) => Term::Literal(Json::string(inner)),
             None => read_term(json, variables),

@@ -10,9 +10,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::aggregate::Aggregate;
 use super::call::Call;
 use super::clause::{Clause, Term, Variables, Verb};
 use super::group::{Bind, Group, Part, Vars, What};
+use super::mention::mentioned;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::rule::Rule;
@@ -41,10 +43,15 @@ pub(super) struct Sheet {
 /// A rewritten rule.
 #[derive(Debug)]
 pub(super) struct Derived {
+    /// What it is made of.
+    pub(super) name: String,
     pub(super) at: Pointer,
+    pub(super) stored: Option<Pointer>,
     /// The table that it adds to.
     pub(super) table: usize,
     pub(super) head: Vec<Term>,
+    /// Aggregates, by their places in the head.
+    pub(super) totals: Vec<(usize, Aggregate)>,
     pub(super) body: Group,
     pub(super) variables: Variables,
 }
@@ -153,11 +160,21 @@ impl Writer<'_> {
             let bound = chosen(&rule.head, &goal.bound);
             self.call(table, bound, &rule.at)
         });
-        let part = self.body(rule, &rule.variables, None, given);
+        let part = if rule.totals.is_empty() {
+            self.body(rule, &rule.variables, None, given)
+        } else {
+            // What is folded must be there whole: all of it that is of the groups that are demanded.
+            let mut part = rule.body.parts.first().cloned().unwrap_or_default();
+            part.calls.splice(0..0, given);
+            part
+        };
         self.out.rules.push(Derived {
+            name: rule.name.clone(),
             at: rule.at.clone(),
+            stored: rule.stored.clone(),
             table: goal.table,
             head: rule.head.clone(),
+            totals: rule.totals.clone(),
             body: group(rule, part),
             variables: rule.variables.clone(),
         });
@@ -216,9 +233,12 @@ impl Writer<'_> {
             let is_itself = sight.is_only(&self.call(table, head.clone(), &call.at));
             if !is_itself {
                 self.out.rules.push(Derived {
+                    name: rule.name.clone(),
                     at: rule.at.clone(),
+                    stored: rule.stored.clone(),
                     table,
                     head,
+                    totals: Vec::new(),
                     body: group(rule, sight.part()),
                     variables: variables.clone(),
                 });
@@ -256,6 +276,9 @@ impl Writer<'_> {
             let asks = rule.asks();
             let own = asks.iter().filter(|(call, _)| call.name == rule.name);
             let at = part.calls.iter().position(|call| call.name == rule.name);
+            if !rule.totals.is_empty() {
+                return None;
+            }
             match (own.count(), at) {
                 (0, _) => passes.push(None),
                 (1, Some(at)) if passes_on(rule, part, at, &goal.bound) => passes.push(Some(at)),
@@ -287,9 +310,12 @@ impl Writer<'_> {
             .demand
             .map(|it| self.call(it, starts.clone(), &rule.at));
         self.out.rules.push(Derived {
+            name: rule.name.clone(),
             at: rule.at.clone(),
+            stored: rule.stored.clone(),
             table,
             head: [starts.clone(), starts].concat(),
+            totals: Vec::new(),
             body: group(
                 rule,
                 Part {
@@ -329,9 +355,12 @@ impl Writer<'_> {
             }
         };
         self.out.rules.push(Derived {
+            name: rule.name.clone(),
             at: rule.at.clone(),
+            stored: rule.stored.clone(),
             table,
             head,
+            totals: Vec::new(),
             body: group(rule, part),
             variables,
         });
@@ -384,35 +413,6 @@ fn passes_on(rule: &Rule, part: &Part, at: usize, bound: &[bool]) -> bool {
         && chosen(&call.arguments, bound)
             .iter()
             .all(|it| sight.binds_term(it))
-}
-
-fn mentioned(part: &Part) -> Vars {
-    let mut vars = Vars::new();
-    for clause in &part.patterns {
-        vars.extend(clause.vars());
-    }
-    for call in &part.calls {
-        vars.extend(call.vars());
-    }
-    for bind in part.binds.iter().chain(&part.late_binds) {
-        vars.insert(bind.var);
-        if let What::Expression(it) = &bind.what {
-            vars.extend(&it.vars);
-        }
-    }
-    for filter in &part.filters {
-        vars.extend(&filter.expression.vars);
-    }
-    for union in &part.unions {
-        vars.extend(&union.scope.mentioned);
-    }
-    for optional in &part.optionals {
-        vars.extend(&optional.scope.mentioned);
-    }
-    for test in &part.tests {
-        vars.extend(&test.group.scope.mentioned);
-    }
-    vars
 }
 
 impl Sight {

@@ -13,12 +13,14 @@ use std::rc::Rc;
 use super::cell::{Cell, Cells};
 use super::columns::Columns;
 use super::error::Error;
+use super::limit::Limit;
 use super::output::tag_name;
 use super::place::Place;
 use super::reader::Reader;
 use super::relation::{Relation, Var};
 use super::star::{Kind, Star};
 use crate::base::Budget;
+use crate::model::system::collection;
 use crate::model::{CollectionId, Fact, PredicateId, SubjectId, ValueRef, ValueType};
 
 /// A star that is asked of one subject after another.
@@ -50,7 +52,7 @@ enum Use {
 }
 
 /// What each variable may be, by its place in a row; anything, if there is no list.
-type Limits = Vec<Option<Rc<[Cell]>>>;
+type Limits = Vec<Option<Limit>>;
 
 /// What was read of one subject.
 #[derive(Default)]
@@ -96,7 +98,8 @@ impl<'a, 's> Expansion<'a, 's> {
     /// A star, as far as it can join what is bound.
     pub(super) fn of(star: &Star<'_>, columns: &Columns<'_>, reader: &'a Reader<'s>) -> Self {
         let vars = star.vars();
-        let limits: Limits = vars.iter().map(|var| columns.column(*var)).collect();
+        let column = |var: &Var| columns.column(*var).map(Limit::of);
+        let limits: Limits = vars.iter().map(column).collect();
         let mut predicates: Vec<PredicateId> = star
             .legs
             .iter()
@@ -218,25 +221,20 @@ impl<'a, 's> Expansion<'a, 's> {
         if list.is_none() && !self.reads_all {
             return Ok(());
         }
-        let Some(of) = self.reader.schema.predicate(fact.p) else {
-            return Ok(());
-        };
         let use_of_list = list.and_then(|at| self.uses.get(at)).copied();
         let mut most = use_of_list.unwrap_or(Use::Count);
         if self.reads_all {
             most = most.max(self.use_of_pairs);
         }
-        let cell = match (of.value_type, fact.o) {
-            (ValueType::Tag, ValueRef::Ref(tag)) => match self.tag(tag, cells)? {
+        let cell = match (fact.o, most) {
+            (ValueRef::Ref(tag), _) if self.is_tag(fact.p, tag) => match self.tag(tag, cells)? {
                 Some(cell) => Some(cell),
                 // What the name of is not seen is not there.
                 None => return Ok(()),
             },
-            (_, value) => match most {
-                Use::Count => None,
-                Use::Compare => cells.known(value),
-                Use::Bind => Some(cells.value(value, self.reader.budget)?),
-            },
+            (_, Use::Count) => None,
+            (value, Use::Compare) => cells.known(value),
+            (value, Use::Bind) => Some(cells.value(value, self.reader.budget)?),
         };
         if let Some(is_there) = list.and_then(|at| self.lists.are_there.get_mut(at)) {
             *is_there = true;
@@ -252,6 +250,13 @@ impl<'a, 's> Expansion<'a, 's> {
             self.lists.pairs.push((p, cell.unwrap_or(Cell::NULL)));
         }
         Ok(())
+    }
+
+    /// Whether this is told by its name. A ref may also be to a tag, and is an id then.
+    fn is_tag(&self, p: PredicateId, tag: SubjectId) -> bool {
+        let of = |p| self.reader.schema.predicate(p);
+        tag.collection() == collection::TAG
+            && of(p).is_some_and(|of| of.value_type == ValueType::Tag)
     }
 
     fn tag(&mut self, tag: SubjectId, cells: &mut Cells) -> Result<Option<Cell>, Error> {
@@ -272,7 +277,7 @@ impl<'a, 's> Expansion<'a, 's> {
         let id = cells.whole(s.raw());
         if let (Place::Var(_), Some(first)) = (self.subject, self.row.first_mut()) {
             let limit = self.limits.first().and_then(Option::as_ref);
-            if limit.is_some_and(|limit| limit.binary_search(&id).is_err()) {
+            if limit.is_some_and(|limit| !limit.has(id)) {
                 return Ok(());
             }
             *first = id;
@@ -426,7 +431,7 @@ impl Rows<'_> {
             Object::As(place) => self.row.get(place) == Some(&cell),
             Object::To(place) => {
                 let limit = self.limits.get(place).and_then(Option::as_ref);
-                if limit.is_some_and(|limit| limit.binary_search(&cell).is_err()) {
+                if limit.is_some_and(|limit| !limit.has(cell)) {
                     return false;
                 }
                 if let Some(it) = self.row.get_mut(place) {

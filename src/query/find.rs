@@ -20,6 +20,7 @@ use super::output::tag_name;
 use super::pointer::Pointer;
 use super::reader::{Reader, Row, is_posted_scalar, newest_first, predicate_in, values};
 use super::select::{Order, Way, invalid};
+use super::trace::Trace;
 use crate::base::limits::QUERY_ROWS_MAX;
 use crate::model::system::collection;
 use crate::model::{Bounds, CollectionId, SubjectId, Value, ValueType};
@@ -60,7 +61,11 @@ pub(super) struct Found {
 /// # Errors
 /// `InvalidCollection`, `InvalidIdentity`, `InvalidQuery` for names that the schema does not have or that cannot be
 /// used so; `Limit` past [`QUERY_ROWS_MAX`]; `Facts`.
-pub(super) fn find(find: &Find<'_>, reader: &Reader<'_>) -> Result<Vec<Found>, Error> {
+pub(super) fn find(
+    find: &Find<'_>,
+    reader: &Reader<'_>,
+    trace: &Trace,
+) -> Result<Vec<Found>, Error> {
     let source = Source::of(find.from, reader)?;
     let collection = match source {
         Source::Collection(c) => Some(c),
@@ -87,7 +92,53 @@ pub(super) fn find(find: &Find<'_>, reader: &Reader<'_>) -> Result<Vec<Found>, E
             picks.offer(s, row)
         })?;
     }
-    picks.finish()
+    let found = picks.finish()?;
+    let how = || how(&source, tests.as_ref(), reader);
+    trace.step("find", &[], how, found.len());
+    Ok(found)
+}
+
+/// How subjects are proposed, for a plan: what is walked, which order serves, and the predicates of the terms.
+fn how(
+    source: &Source<'_>,
+    tests: Option<&Tests<'_>>,
+    reader: &Reader<'_>,
+) -> Vec<(&'static str, Json)> {
+    let (proposers, cost) = tests.map_or((Vec::new(), Cost::Everything), Tests::proposers);
+    let order_of = |of: &Predicate| if of.is_ref() { "opst" } else { "post" };
+    let by_terms = match cost {
+        Cost::Unique => "unique value",
+        Cost::Equal => "value",
+        Cost::Range => "range",
+        Cost::Everything => "predicate",
+    };
+    let of_terms = |by: &'static str| {
+        let names = proposers.iter().map(|test| Json::string(&test.of.name));
+        let order = proposers.first().map_or("spot", |test| order_of(test.of));
+        vec![
+            ("by", Json::string(by)),
+            ("order", Json::string(order)),
+            ("predicates", Json::Array(names.collect())),
+        ]
+    };
+    let by = |by: &str, order: &str| vec![("by", Json::string(by)), ("order", Json::string(order))];
+    match source {
+        Source::Subjects(_) => by("named", "spot"),
+        Source::Collection(c) if cost == Cost::Everything => {
+            let mut members = by("collection", "spot");
+            if let Some(of) = reader.schema.collection(*c) {
+                members.push(("collection", Json::string(&of.name)));
+            }
+            members
+        }
+        Source::Having(of) if cost == Cost::Everything => {
+            let order = if is_posted_scalar(of) { "post" } else { "spot" };
+            let mut members = by("predicate", order);
+            members.push(("predicates", Json::Array(vec![Json::string(&of.name)])));
+            members
+        }
+        Source::Everything | Source::Collection(_) | Source::Having(_) => of_terms(by_terms),
+    }
 }
 
 /// What a subject is ordered by: the value that comes first in the order asked for; none if it has none.

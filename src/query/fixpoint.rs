@@ -20,8 +20,11 @@ use super::pointer::Pointer;
 use super::relation::{Relation, Var};
 use super::run::{Calls, Run};
 use super::solve::solve;
+use super::stored::told_of;
 use super::stratum::components;
 use super::table::{Table, size};
+use super::totals::folded;
+use super::trace::Trace;
 use crate::base::limits::QUERY_ROUNDS_MAX;
 
 /// The tuples that rules hold for.
@@ -85,8 +88,7 @@ pub(super) fn answer(
     let leads: Vec<Vec<usize>> = (0..rewritten.tables.len())
         .map(|table| {
             let own = rules.iter().filter(|rule| rule.of.table == table);
-            own.flat_map(|rule| rule.calls.iter().chain(&rule.nested).copied())
-                .collect()
+            own.flat_map(Ready::asked).collect()
         })
         .collect();
     for component in components(&leads) {
@@ -99,11 +101,18 @@ pub(super) fn answer(
 /// A rule that can be gone through.
 struct Ready<'r> {
     of: &'r Derived,
-    /// The tables of its calls, in their order.
-    calls: Vec<usize>,
+    /// The tables of its calls, in their order; none for what is known whole.
+    calls: Vec<Option<usize>>,
     /// The tables of calls inside unions.
     nested: Vec<usize>,
     how: How,
+}
+
+impl Ready<'_> {
+    /// The tables that it asks for.
+    fn asked(&self) -> impl Iterator<Item = usize> {
+        self.calls.iter().flatten().chain(&self.nested).copied()
+    }
 }
 
 enum How {
@@ -132,7 +141,7 @@ impl<'f> Filling<'f> {
         let empty = Part::default();
         let part = part.unwrap_or(&empty);
         let table = |call: &Call| self.names.get(call.name.as_str()).copied();
-        let calls: Vec<usize> = part.calls.iter().filter_map(table).collect();
+        let calls: Vec<Option<usize>> = part.calls.iter().map(table).collect();
         let mut nested = Vec::new();
         for arm in part.unions.iter().flat_map(|it| &it.arms) {
             self.nested(arm, &mut nested);
@@ -144,7 +153,7 @@ impl<'f> Filling<'f> {
         }
         let how = if head.contains(&Place::Nothing) {
             How::Never
-        } else if is_join(part) {
+        } else if rule.totals.is_empty() && !calls.contains(&None) && is_join(part) {
             self.joined(rule, part, &head, cells)?
         } else {
             for call in &part.calls {
@@ -249,7 +258,7 @@ impl<'f> Filling<'f> {
         let is_inside = |table: &usize| component.contains(table);
         let own = || rules.iter().filter(|rule| is_inside(&rule.of.table));
         for rule in own() {
-            if !rule.calls.iter().chain(&rule.nested).any(is_inside) {
+            if !rule.asked().any(|table| is_inside(&table)) {
                 self.go(rule, None, cells)?;
             }
         }
@@ -277,7 +286,8 @@ impl<'f> Filling<'f> {
                     continue;
                 }
                 for (at, table) in rule.calls.iter().enumerate() {
-                    if is_new(table)
+                    if let Some(table) = table
+                        && is_new(table)
                         && let Some(range) = news.get(table)
                     {
                         self.go(rule, Some((at, *range)), cells)?;
@@ -309,8 +319,20 @@ impl<'f> Filling<'f> {
                 },
             },
             How::Solve { head, without } => {
-                let found = self.solved(rule, without, from, cells)?;
-                self.add(rule.of.table, head, &found)
+                let found = self.solved(rule, without, from, cells);
+                let found = found.map_err(|error| match &rule.of.stored {
+                    Some(at) => told_of(error, &rule.of.name, at),
+                    None => error,
+                })?;
+                if rule.of.totals.is_empty() {
+                    return self.add(rule.of.table, head, &found);
+                }
+                let run = Run {
+                    variables: &rule.of.variables,
+                    ..self.run
+                };
+                let (head, found) = folded(head, &rule.of.totals, &found, run, cells)?;
+                self.add(rule.of.table, &head, &found)
             }
         }
     }
@@ -323,9 +345,12 @@ impl<'f> Filling<'f> {
         from: Option<(usize, (u32, u32))>,
         cells: &mut Cells,
     ) -> Result<Relation, Error> {
+        // The rounds of a rule are no steps of the plan.
+        let untold = Trace::default();
         let run = Run {
             variables: &rule.of.variables,
             calls: self,
+            trace: &untold,
             ..self.run
         };
         // What is demanded comes first, and is where to begin.
@@ -335,17 +360,14 @@ impl<'f> Filling<'f> {
         };
         let calls = rule.of.body.parts.first().map(|it| &it.calls);
         let call = calls.and_then(|calls| calls.get(at));
-        let (Some(call), Some(body)) = (call, without.get(at)) else {
+        let table = rule.calls.get(at).copied().flatten();
+        let table = table.and_then(|number| Some((number, self.tables.table(number)?)));
+        let (Some(call), Some(body), Some((number, table))) = (call, without.get(at), table) else {
             let unit = Relation::unit(&run.reader.memory);
             return solve(&rule.of.body, unit, run, cells);
         };
-        let table = rule.calls.get(at).copied().unwrap_or(usize::MAX);
-        let range = range.unwrap_or((0, self.tables.len(table)));
+        let range = range.unwrap_or((0, self.tables.len(number)));
         let places = call.places(run.reader, cells)?;
-        let unit = Relation::unit(&run.reader.memory);
-        let Some(table) = self.tables.table(table) else {
-            return Ok(unit);
-        };
         let given = rows(table, &self.tables.terms, &places, Of::Range(range), run)?;
         if body.parts.first().is_none_or(is_nothing) {
             return Ok(given);
@@ -354,15 +376,14 @@ impl<'f> Filling<'f> {
     }
 
     fn add(&mut self, table: usize, head: &[Place], found: &Relation) -> Result<(), Error> {
-        let places: Vec<Place> = head.to_vec();
-        let at: Vec<Option<usize>> = places
+        let at: Vec<Option<usize>> = head
             .iter()
             .map(|place| place.var().and_then(|var| found.place(var)))
             .collect();
         let mut tuple = Vec::new();
         for row in found.rows() {
             tuple.clear();
-            for (place, at) in places.iter().zip(&at) {
+            for (place, at) in head.iter().zip(&at) {
                 let cell = match place {
                     Place::Cell(cell) => *cell,
                     _ => at.and_then(|at| row.get(at)).copied().unwrap_or(Cell::NULL),
@@ -372,7 +393,7 @@ impl<'f> Filling<'f> {
                 }
             }
             // One with a null is none.
-            if tuple.len() == places.len() {
+            if tuple.len() == head.len() {
                 self.tables.add(table, &tuple)?;
             }
         }
@@ -397,9 +418,10 @@ impl Calls for Filling<'_> {
     }
 }
 
-/// Whether a body is patterns and calls alone.
+/// Whether a body is calls alone and patterns of one time.
 fn is_join(part: &Part) -> bool {
-    let is_named = |it: &super::clause::Clause| matches!(it.verb, Verb::Named(_));
+    let is_named =
+        |it: &super::clause::Clause| matches!(it.verb, Verb::Named(_)) && it.moment().is_none();
     part.patterns.iter().all(is_named)
         && part.unions.is_empty()
         && part.binds.is_empty()
@@ -438,7 +460,7 @@ fn rows(
     let is_all = vars.len() == places.len();
     let mut found = Relation::of(vars.clone(), &run.reader.memory);
     let mut row = Vec::new();
-    let mut take = |tuple: &[u32]| -> Result<(), Error> {
+    let mut take = |tuple: &[u32]| -> Result<bool, Error> {
         run.reader.budget.spend(1)?;
         row.clear();
         row.resize(vars.len(), Cell::NULL);
@@ -447,20 +469,21 @@ fn rows(
             match place {
                 Place::Any => {}
                 Place::Cell(named) if *named == cell => {}
-                Place::Cell(_) | Place::Nothing => return Ok(()),
+                Place::Cell(_) | Place::Nothing => return Ok(false),
                 Place::Var(var) => {
                     let at = vars.iter().position(|it| it == var);
                     let Some(slot) = at.and_then(|at| row.get_mut(at)) else {
-                        return Ok(());
+                        return Ok(false);
                     };
                     if !slot.is_null() && *slot != cell {
-                        return Ok(());
+                        return Ok(false);
                     }
                     *slot = cell;
                 }
             }
         }
-        found.push(&row, run.reader.budget)
+        found.push(&row, run.reader.budget)?;
+        Ok(true)
     };
     let (from, to) = match of {
         Of::Range(range) => range,
@@ -479,7 +502,10 @@ fn rows(
         },
     };
     for at in from..to {
-        take(table.tuple(at))?;
+        if take(table.tuple(at))? && vars.is_empty() {
+            // It holds, and there is nothing more to it.
+            break;
+        }
     }
     if !is_all {
         found.distinct();

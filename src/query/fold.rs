@@ -64,18 +64,28 @@ impl Aggregate {
         let reader = folding.reader;
         let mut held = reader.memory.hold_nothing();
         let mut values = Vec::new();
+        let mut count: i64 = 0;
         let mut seen = HashSet::new();
         for cell in column {
             reader.budget.spend(1)?;
-            if cell.is_null() || (self.is_distinct && !seen.insert(cell)) {
+            if cell.is_null() {
                 continue;
             }
-            held.add(BYTES_OF_A_VALUE)?;
-            values.push(cell);
+            if self.is_distinct {
+                if !seen.insert(cell) {
+                    continue;
+                }
+                held.add(BYTES_OF_A_VALUE)?;
+            }
+            count = count.saturating_add(1);
+            if self.fold != Fold::Count {
+                held.add(BYTES_OF_A_VALUE)?;
+                values.push(cell);
+            }
         }
         drop(seen);
         let one = match &self.fold {
-            Fold::Count => cells.whole(i64::try_from(values.len()).unwrap_or(i64::MAX)),
+            Fold::Count => cells.whole(count),
             Fold::Min | Fold::Max | Fold::Rand | Fold::Sample => {
                 return self.pick(values, seed, reader, cells);
             }

@@ -25,9 +25,7 @@ use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::select::invalid;
-use crate::base::limits::{
-    QUERY_ARMS_MAX, QUERY_CLAUSES_MAX, QUERY_EXPRESSION_NODES_MAX, QUERY_GROUPS_DEPTH_MAX,
-};
+use crate::base::limits::{QUERY_ARMS_MAX, QUERY_CLAUSES_MAX, QUERY_GROUPS_DEPTH_MAX};
 
 /// A set of variables.
 pub(super) type Vars = BTreeSet<Var>;
@@ -124,12 +122,24 @@ impl Scope {
     }
 }
 
+impl Group {
+    /// The patterns of it and of the groups in it.
+    pub(super) fn each_pattern<'g>(&'g self, visit: &mut dyn FnMut(&'g Clause)) {
+        for part in &self.parts {
+            part.patterns.iter().for_each(&mut *visit);
+            let arms = part.unions.iter().flat_map(|union| &union.arms);
+            let tests = part.tests.iter().map(|test| &test.group);
+            for group in arms.chain(&part.optionals).chain(tests) {
+                group.each_pattern(visit);
+            }
+        }
+    }
+}
+
 /// Reads groups: how deep it is in them, and how many items it has read.
 pub(super) struct GroupReader<'v> {
     pub(super) variables: &'v mut Variables,
     items: usize,
-    /// Nodes of expressions.
-    nodes: usize,
     depth: usize,
     /// Whether the outermost group may fold its rows.
     may_fold: bool,
@@ -152,7 +162,6 @@ impl<'v> GroupReader<'v> {
         Self {
             variables,
             items: 0,
-            nodes: 0,
             depth: 0,
             may_fold: false,
         }
@@ -169,7 +178,9 @@ impl<'v> GroupReader<'v> {
         more: &[(String, Json)],
     ) -> Result<Group, Error> {
         self.may_fold = true;
-        self.read(0, list, at, more)
+        let group = self.read(0, list, at, more)?;
+        group.check(&Vars::new(), self.variables)?;
+        Ok(group)
     }
 
     /// Reads a group.
@@ -191,7 +202,9 @@ impl<'v> GroupReader<'v> {
         list: &[Json],
         at: &Pointer,
     ) -> Result<Group, Error> {
-        self.read(behind, list, at, &[])
+        let group = self.read(behind, list, at, &[])?;
+        group.check(&Vars::new(), self.variables)?;
+        Ok(group)
     }
 
     fn read(
@@ -245,14 +258,7 @@ impl<'v> GroupReader<'v> {
 
     fn expression(&mut self, text: &str, asks: Asks, at: &Pointer) -> Result<Expression, Error> {
         let expression = Expression::read(text, asks, at, self.variables)?;
-        self.nodes = self.nodes.saturating_add(expression.node_count());
-        if self.nodes > QUERY_EXPRESSION_NODES_MAX {
-            return Err(Error::Limit {
-                at: at.clone(),
-                what: "the nodes of a query's expressions",
-                max: QUERY_EXPRESSION_NODES_MAX,
-            });
-        }
+        self.variables.count_nodes(expression.node_count(), at)?;
         Ok(expression)
     }
 
@@ -512,7 +518,7 @@ impl Draft {
         let mut part = std::mem::take(&mut self.part);
         part.name_objects(&std::mem::take(&mut self.inline));
         part.order_binds(variables)?;
-        self.scope.go_on(part.scope(variables)?);
+        self.scope.go_on(part.scope());
         if let Some(Total { var, aggregate }) = &total {
             self.scope.go_on(Scope {
                 mentioned: [*var, aggregate.var].into(),
@@ -642,7 +648,7 @@ impl Part {
         (possible, certain)
     }
 
-    fn scope(&self, variables: &Variables) -> Result<Scope, Error> {
+    fn scope(&self) -> Scope {
         let (joined, certain) = self.joined();
         let mut scope = Scope {
             mentioned: joined.clone(),
@@ -655,27 +661,7 @@ impl Part {
             scope.mentioned.extend(&union.scope.mentioned);
             needed.extend(&union.scope.needed);
         }
-        for (index, optional) in self.optionals.iter().enumerate() {
-            let own = optional.scope.possible.difference(&joined);
-            let own: Vars = own.copied().collect();
-            let others = self.optionals.iter().enumerate();
-            let others = others.filter(|(other, _)| *other != index);
-            for (_, other) in others {
-                let twice = other.scope.mentioned.intersection(&own).next();
-                if let Some(var) = twice {
-                    let name = variables.name(*var);
-                    let why =
-                        format!("`{name}` stands in two optionals and is bound by nothing else");
-                    return Err(invalid(&optional.at, &why));
-                }
-            }
-            for union in &self.unions {
-                if let Some(var) = union.scope.mentioned.intersection(&own).next() {
-                    let name = variables.name(*var);
-                    let why = format!("`{name}` stands in an optional and, unbound, in a `union`");
-                    return Err(invalid(&optional.at, &why));
-                }
-            }
+        for optional in &self.optionals {
             needed.extend(&optional.scope.needed);
             scope.mentioned.extend(&optional.scope.mentioned);
             scope.possible.extend(&optional.scope.possible);
@@ -706,7 +692,7 @@ impl Part {
             let needed = test.group.scope.needed.difference(&scope.possible);
             scope.needed.extend(needed.copied().collect::<Vec<_>>());
         }
-        Ok(scope)
+        scope
     }
 }
 

@@ -27,7 +27,7 @@ use super::reader::Reader;
 use super::relation::{Relation, Var};
 use super::select::invalid;
 use super::selected::Selected;
-use crate::base::limits::{QUERY_EXPRESSION_NODES_MAX, QUERY_SELECT_MAX};
+use crate::base::limits::QUERY_SELECT_MAX;
 use crate::lang::{Expr, Kind, Val, print};
 use crate::model::Value;
 
@@ -127,7 +127,6 @@ impl Grouping {
             Json::Array(list) => (list.as_slice(), true),
             one => (std::slice::from_ref(one), false),
         };
-        let mut nodes: usize = 0;
         for (index, json) in list.iter().enumerate() {
             let at = if is_list { at.index(index) } else { at.clone() };
             let Some(text) = json.as_str() else {
@@ -135,14 +134,8 @@ impl Grouping {
                 return Err(invalid(&at, why));
             };
             let having = self.read_one(text, &at, columns, names)?;
-            nodes = nodes.saturating_add(having.expression.node_count());
-            if nodes > QUERY_EXPRESSION_NODES_MAX {
-                return Err(Error::Limit {
-                    at,
-                    what: "the nodes of a query's expressions",
-                    max: QUERY_EXPRESSION_NODES_MAX,
-                });
-            }
+            let nodes = having.expression.node_count();
+            names.variables.count_nodes(nodes, &at)?;
             self.having.push(having);
         }
         Ok(())
@@ -233,6 +226,31 @@ impl Grouping {
             });
         }
         Ok(groups)
+    }
+
+    /// The keys of groups, one row a group.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn keys_of(
+        &self,
+        groups: &[Grouped],
+        reader: &Reader<'_>,
+    ) -> Result<Relation, Error> {
+        let mut vars = Vec::new();
+        let mut places = Vec::new();
+        for (place, var) in self.vars.iter().enumerate() {
+            if !vars.contains(var) {
+                vars.push(*var);
+                places.push(place);
+            }
+        }
+        let mut keys = Relation::of(vars, &reader.memory);
+        for group in groups {
+            let cells = places.iter().filter_map(|at| group.key.get(*at).copied());
+            keys.push(&cells.collect::<Vec<Cell>>(), reader.budget)?;
+        }
+        Ok(keys)
     }
 
     /// Whether a group is told.
@@ -348,13 +366,12 @@ struct Reading<'r> {
 impl Reading<'_> {
     /// The tree with a variable for each aggregate in it.
     fn without_aggregates(&mut self, tree: &Expr, names: &Names<'_>) -> Result<Expr, Error> {
-        let items = match &tree.kind {
-            Kind::List(items) | Kind::Vector(items) => items,
-            _ => return Ok(tree.clone()),
+        let (Kind::List(items) | Kind::Vector(items)) = &tree.kind else {
+            return Ok(tree.clone());
         };
         let is_of_rows =
-            |name: &&str| names.fold(name).is_none() && names.var(name, self.at).is_ok();
-        if folded(tree).filter(is_of_rows).is_some() {
+            |name: &str| names.fold(name).is_none() && names.var(name, self.at).is_ok();
+        if folded(tree).is_some_and(is_of_rows) {
             let aggregate = Aggregate::read(tree, self.at, |name| names.var(name, self.at))?;
             let number = self.columns.fold(aggregate)?;
             let kind = Kind::Symbol(self.variable(number));

@@ -1,4 +1,4 @@
-//! Hashes of cells and values, and tables of row numbers by them.
+//! Hashes of words and values, and tables of row numbers by them.
 //!
 //! What is hashed comes from whoever writes data, so the key is drawn anew in each process: nobody can choose values
 //! that collide. Nothing that is answered depends on a hash.
@@ -6,7 +6,6 @@
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::OnceLock;
 
-use super::cell::Cell;
 use crate::model::ValueRef;
 
 /// What hashes are made with.
@@ -36,10 +35,10 @@ fn fold(a: u64, b: u64) -> u64 {
     low ^ high
 }
 
-/// The hash of some cells, in their order.
-pub(super) fn of_cells(cells: impl Iterator<Item = Cell>) -> u64 {
+/// The hash of some words, in their order.
+pub(super) fn of_words(words: impl Iterator<Item = u64>) -> u64 {
     let Key { first, factor } = key();
-    cells.fold(first, |hash, cell| fold(hash ^ cell.word(), factor))
+    words.fold(first, |hash, word| fold(hash ^ word, factor))
 }
 
 /// The hash of a value.
@@ -69,7 +68,7 @@ impl Hasher for Folding {
             for (to, from) in word.iter_mut().zip(chunk) {
                 *to = *from;
             }
-            self.write_u64(u64::from_ne_bytes(word));
+            self.write_u64(u64::from_be_bytes(word));
         }
     }
 

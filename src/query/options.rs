@@ -6,15 +6,7 @@ use super::pointer::Pointer;
 use super::select::{count, invalid, switch};
 
 /// Keys of queries that there are not yet, at the top or in `opts`.
-const NOT_YET: [&str; 7] = [
-    "bind",
-    "explain",
-    "history",
-    "policyAt",
-    "prefixes",
-    "selectReduced",
-    "union",
-];
+const NOT_YET: [&str; 5] = ["bind", "policyAt", "prefixes", "selectReduced", "union"];
 
 /// Keys that only a query of clauses has.
 const OF_CLAUSES: [&str; 6] = ["filter", "groupBy", "having", "optional", "rules", "vars"];
@@ -30,6 +22,7 @@ pub(super) struct Options {
     pub(super) compact: Option<bool>,
     pub(super) component: Option<bool>,
     pub(super) pretty: Option<bool>,
+    pub(super) explain: Option<bool>,
 }
 
 impl Options {
@@ -47,6 +40,10 @@ impl Options {
             "compact" => self.compact = Some(switch(value, at)?),
             "component" => self.component = Some(switch(value, at)?),
             "prettyPrint" => self.pretty = Some(switch(value, at)?),
+            "explain" => self.explain = Some(switch(value, at)?),
+            "history" => {
+                return Err(invalid(at, "a query of history has no `select`"));
+            }
             _ if NOT_YET.contains(&key) => {
                 return Err(invalid(at, &format!("`{key}` is not supported yet")));
             }
@@ -80,6 +77,7 @@ impl Options {
             compact: self.compact.or(top.compact),
             component: self.component.or(top.component),
             pretty: self.pretty.or(top.pretty),
+            explain: self.explain.or(top.explain),
         }
     }
 

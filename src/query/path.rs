@@ -16,6 +16,7 @@ use super::place::{Place, literal, named};
 use super::pointer::Pointer;
 use super::reader::{Reader, Row, values};
 use super::relation::{Relation, Var};
+use super::run::Run;
 use super::select::invalid;
 use crate::base::limits::QUERY_ROUNDS_MAX;
 use crate::model::{CollectionId, SubjectId, Value, ValueRef, ValueType};
@@ -24,6 +25,8 @@ use crate::schema::Predicate;
 /// One such pattern.
 pub(super) struct Path<'s> {
     pub(super) at: Pointer,
+    /// What it is asked of.
+    pub(super) reader: &'s Reader<'s>,
     subject: Place,
     of: &'s Predicate,
     /// How many steps it has at most.
@@ -48,12 +51,13 @@ pub(super) enum Ends {
 /// `InvalidQuery` and `InvalidIdentity` for names that the schema does not have or that cannot be used so; `Facts`.
 pub(super) fn paths<'s>(
     clauses: &[Clause],
-    reader: &Reader<'s>,
+    run: Run<'s>,
     cells: &mut Cells,
 ) -> Result<Vec<Path<'s>>, Error> {
     let mut paths = Vec::new();
     for clause in clauses {
         if let Verb::Path(name, most) = &clause.verb {
+            let reader = run.reader_of(clause)?;
             paths.push(Path::of(clause, name, *most, reader, cells)?);
         }
     }
@@ -65,7 +69,7 @@ impl<'s> Path<'s> {
         clause: &Clause,
         name: &str,
         most: Option<u32>,
-        reader: &Reader<'s>,
+        reader: &'s Reader<'s>,
         cells: &mut Cells,
     ) -> Result<Self, Error> {
         let at = |index: usize| clause.at.index(clause.first.saturating_add(index));
@@ -91,6 +95,7 @@ impl<'s> Path<'s> {
         let is_open = subject == Place::Any || object == Place::Any;
         Ok(Self {
             at: clause.at.clone(),
+            reader,
             subject,
             of,
             most: if is_open { Some(1) } else { most },
@@ -121,12 +126,8 @@ impl Path<'_> {
     ///
     /// # Errors
     /// As the budget is spent; `Limit` past [`QUERY_ROUNDS_MAX`] steps of one path; `Facts`.
-    pub(super) fn find(
-        &self,
-        solved: &Relation,
-        reader: &Reader<'_>,
-        cells: &mut Cells,
-    ) -> Result<Relation, Error> {
+    pub(super) fn find(&self, solved: &Relation, cells: &mut Cells) -> Result<Relation, Error> {
+        let reader = self.reader;
         let mut found = Relation::of(self.vars(), &reader.memory);
         if solved.is_empty() || self.subject == Place::Nothing || self.object == Place::Nothing {
             return Ok(found);

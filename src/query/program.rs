@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use super::arms::spread;
 use super::call::Call;
 use super::cell::{Cell, Cells};
 use super::demand::rewrite;
@@ -16,13 +17,15 @@ use super::fixpoint::{Answer, answer};
 use super::group::Group;
 use super::path::paths;
 use super::place::Place;
-use super::reader::Reader;
+use super::pointer::Pointer;
 use super::relation::{Relation, Var};
 use super::rule::{Asks, Rule, asks, check_arguments};
 use super::run::{Calls, Run};
 use super::select::invalid;
 use super::star::stars;
+use super::stored::{stored, told_of};
 use super::stratum::Rules;
+use crate::base::limits::{QUERY_RULE_ITEMS_MAX, QUERY_RULES_MAX};
 
 /// Rules, and what of them has been found.
 #[derive(Default)]
@@ -40,7 +43,7 @@ impl Program {
     pub(super) fn new(
         own: &[Rule],
         group: &Group,
-        reader: &Reader<'_>,
+        run: Run<'_>,
         cells: &mut Cells,
     ) -> Result<Self, Error> {
         let mut asked = Vec::new();
@@ -48,27 +51,42 @@ impl Program {
         if own.is_empty() && asked.is_empty() {
             return Ok(Self::default());
         }
+        let mut all = own.to_vec();
         let mut widths: BTreeMap<String, usize> = BTreeMap::new();
         for rule in own {
             widths.insert(rule.name.clone(), rule.head.len());
         }
-        let mut calls: VecDeque<Call> = asked.into_iter().map(|(call, _)| call.clone()).collect();
-        calls.extend(
-            own.iter()
-                .flat_map(Rule::asks)
-                .map(|(call, _)| call.clone()),
-        );
-        while let Some(call) = calls.pop_front() {
+        let mut calls: VecDeque<(Pointer, Call)> = asked
+            .into_iter()
+            .chain(own.iter().flat_map(Rule::asks))
+            .map(|(call, _)| (call.at.clone(), call.clone()))
+            .collect();
+        while let Some((at, call)) = calls.pop_front() {
+            if !widths.contains_key(&call.name) {
+                let found = stored(&call.name, &at, run.reader)?;
+                for rule in &found {
+                    widths.insert(rule.name.clone(), rule.head.len());
+                    let asks = rule.asks().into_iter();
+                    calls.extend(asks.map(|(call, _)| (at.clone(), call.clone())));
+                }
+                all.extend(found);
+            }
+            check_so_many(&all, &at)?;
             let Some(width) = widths.get(&call.name) else {
                 let why = format!("there is no rule `{}`", call.name);
-                return Err(invalid(&call.at, &why));
+                return Err(invalid(&at, &why));
             };
-            check_arguments(&call.name, call.arguments.len(), *width, &call.at)?;
+            check_arguments(&call.name, call.arguments.len(), *width, &at)?;
         }
-        let rules = Rules::new(own.to_vec())?;
-        for rule in rules.all() {
-            check_names(&rule.body, reader, cells)?;
+        Rules::new(all.clone())?;
+        for rule in &all {
+            let checked = check_names(&rule.body, run, cells);
+            checked.map_err(|error| match &rule.stored {
+                Some(at) => told_of(error, &rule.name, at),
+                None => error,
+            })?;
         }
+        let rules = Rules::new(all.into_iter().flat_map(spread).collect())?;
         Ok(Self {
             rules,
             whole: RefCell::default(),
@@ -185,15 +203,30 @@ fn distinct_vars(places: &[Place]) -> Vec<Var> {
     vars.filter(|var| seen.insert(*var)).collect()
 }
 
+/// That stored rules do not come to more than a query may have of its own.
+fn check_so_many(rules: &[Rule], at: &Pointer) -> Result<(), Error> {
+    let items = rules.iter().map(|rule| rule.items).sum::<usize>();
+    for (count, what, max) in [
+        (rules.len(), "the rules of a query", QUERY_RULES_MAX),
+        (items, "the items of all rules", QUERY_RULE_ITEMS_MAX),
+    ] {
+        if count > max {
+            let at = at.clone();
+            return Err(Error::Limit { at, what, max });
+        }
+    }
+    Ok(())
+}
+
 /// That the schema has what the patterns of a group name, whether or not anything comes to them.
-fn check_names(group: &Group, reader: &Reader<'_>, cells: &mut Cells) -> Result<(), Error> {
+fn check_names(group: &Group, run: Run<'_>, cells: &mut Cells) -> Result<(), Error> {
     for part in &group.parts {
-        stars(&part.patterns, reader, cells)?;
-        paths(&part.patterns, reader, cells)?;
+        stars(&part.patterns, run, cells)?;
+        paths(&part.patterns, run, cells)?;
         let arms = part.unions.iter().flat_map(|union| &union.arms);
         let tests = part.tests.iter().map(|test| &test.group);
         for nested in arms.chain(&part.optionals).chain(tests) {
-            check_names(nested, reader, cells)?;
+            check_names(nested, run, cells)?;
         }
     }
     Ok(())

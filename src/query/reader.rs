@@ -37,6 +37,20 @@ pub(super) struct Reader<'a> {
     pub(super) memory: Memory,
 }
 
+/// Hands a fact over, and pays for it.
+fn lend(
+    fact: Fact<'_>,
+    visit: &mut EachFact<'_>,
+    ended: &mut Result<(), Error>,
+    pay: &mut dyn FnMut(()) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    *ended = visit(fact);
+    match ended {
+        Ok(()) => pay(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}
+
 /// The values of one predicate in a row.
 pub(super) fn values(row: &Row, p: PredicateId) -> impl Iterator<Item = &Value> {
     let start = row.partition_point(|(of, _)| *of < p);
@@ -139,7 +153,7 @@ impl Reader<'_> {
         Ok((!row.is_empty()).then_some(row))
     }
 
-    /// Visits the facts of one subject; under some predicates, which ascend, if they are listed.
+    /// Visits the facts of one subject; under some predicates, which ascend and are not sealed, if they are listed.
     pub(super) fn each(
         &self,
         s: SubjectId,
@@ -148,10 +162,13 @@ impl Reader<'_> {
     ) -> Result<(), Error> {
         let mut ended = Ok(());
         self.paid(|pay| {
-            let mut each = |fact: Fact<'_>| self.lend(fact, visit, &mut ended, pay);
+            let mut each = |fact: Fact<'_>| lend(fact, visit, &mut ended, pay);
             match predicates {
                 Some(predicates) => self.facts.among(s, predicates, &mut each),
-                None => self.facts.subject(s, &mut each),
+                None => {
+                    let mut unsealed = self.unsealed(&mut each);
+                    self.facts.subject(s, &mut unsealed)
+                }
             }
         })?;
         ended
@@ -167,32 +184,33 @@ impl Reader<'_> {
     ) -> Result<(), Error> {
         let mut ended = Ok(());
         self.paid(|pay| {
-            let mut each = |fact: Fact<'_>| self.lend(fact, visit, &mut ended, pay);
+            let mut each = |fact: Fact<'_>| lend(fact, visit, &mut ended, pay);
+            let facts = self.facts;
             match predicates {
                 Some(predicates) => {
-                    let facts = self.facts;
                     facts.collection_among(c, newest(c), None, predicates, &mut each)
                 }
-                None => self.facts.collection(c, newest(c), None, &mut each),
+                None => {
+                    let mut unsealed = self.unsealed(&mut each);
+                    facts.collection(c, newest(c), None, &mut unsealed)
+                }
             }
         })?;
         ended
     }
 
-    fn lend(
-        &self,
-        fact: Fact<'_>,
-        visit: &mut EachFact<'_>,
-        ended: &mut Result<(), Error>,
-        pay: &mut dyn FnMut(()) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        if !self.is_sealed(fact.p) {
-            *ended = visit(fact);
-            if ended.is_err() {
-                return ControlFlow::Break(());
+    /// Leaves out what is sealed.
+    fn unsealed<'v>(
+        &'v self,
+        each: &'v mut Visit<'v>,
+    ) -> impl FnMut(Fact<'_>) -> ControlFlow<()> + 'v {
+        |fact| {
+            if self.is_sealed(fact.p) {
+                ControlFlow::Continue(())
+            } else {
+                each(fact)
             }
         }
-        pay(())
     }
 
     /// The subjects that have `o` under `p`, ascending: so many, and whether these are all.
@@ -443,6 +461,7 @@ mod tests {
             asked: Asked {
                 now_ms: 0,
                 basis: T(1),
+                counts: crate::query::Counts::Hidden,
             },
             budget: &budget,
             memory: Memory::default(),

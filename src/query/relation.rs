@@ -77,6 +77,11 @@ impl Relation {
         self.len == 0
     }
 
+    /// Whether it is the one row that binds nothing.
+    pub(super) fn is_unit(&self) -> bool {
+        self.vars.is_empty() && self.len == 1
+    }
+
     /// A row by its number.
     pub(super) fn row(&self, number: usize) -> &[Cell] {
         let width = self.vars.len();
@@ -197,7 +202,7 @@ impl Relation {
         let mut kept: usize = 0;
         for number in 0..self.len {
             let row = self.row(number);
-            let hash = hash::of_cells(row.iter().copied());
+            let hash = hash::of_words(row.iter().map(|cell| cell.word()));
             if table.chain(hash).any(|other| self.row(other) == row) {
                 continue;
             }
@@ -270,6 +275,36 @@ impl Relation {
         self.pair(other, nulls, false, budget)
     }
 
+    /// The same of rows that are not used any more.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn joined(self, other: Self, budget: &Budget) -> Result<Self, Error> {
+        if self.is_unit() {
+            return Ok(other);
+        }
+        if other.is_unit() {
+            return Ok(self);
+        }
+        // The table is of the smaller side.
+        if self.len < other.len {
+            return other.join(&self, Nulls::JoinNothing, budget);
+        }
+        self.join(&other, Nulls::JoinNothing, budget)
+    }
+
+    /// The rows with only these variables, each once; the same rows, if they have no others.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn only(self, vars: &BTreeSet<Var>, budget: &Budget) -> Result<Self, Error> {
+        if self.vars.iter().all(|var| vars.contains(var)) {
+            return Ok(self);
+        }
+        let kept = self.vars.iter().filter(|var| vars.contains(var));
+        self.project(&kept.copied().collect::<Vec<_>>(), budget)
+    }
+
     /// The same, and the rows without a match once, with nulls.
     ///
     /// # Errors
@@ -315,6 +350,48 @@ impl Relation {
             if is_alone && keeps_all {
                 whole.resize(row.len().saturating_add(added.len()), Cell::NULL);
                 joined.push(&whole, budget)?;
+            }
+        }
+        Ok(joined)
+    }
+
+    /// The rows of this and two others that match, where both of these add the same variables.
+    ///
+    /// For each row the shorter of its two lists is gone through, and the other only asked: so a row is not made before
+    /// it is known to match both.
+    ///
+    /// # Errors
+    /// As [`Relation::push`].
+    pub(super) fn join_both(
+        &self,
+        one: &Self,
+        other: &Self,
+        budget: &Budget,
+    ) -> Result<Self, Error> {
+        let mut vars = self.vars.clone();
+        vars.extend(one.vars.iter().filter(|var| !self.has(**var)));
+        let mut joined = Self::of(vars, &self.held.memory());
+        let mut held = self.held.memory().hold_nothing();
+        let sides = [
+            Side::of(self, one, &joined, &mut held)?,
+            Side::of(self, other, &joined, &mut held)?,
+        ];
+        let [first, second] = &sides;
+        let mut whole = Vec::new();
+        for row in self.rows() {
+            let (list, asked) = if first.is_shorter(second, row, budget)? {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            for more in list.by_shared.matches(row) {
+                budget.spend(1)?;
+                whole.clear();
+                whole.extend_from_slice(row);
+                whole.extend(list.added.iter().filter_map(|at| more.get(*at)));
+                if asked.by_all.matches(&whole).next().is_some() {
+                    joined.push(&whole, budget)?;
+                }
             }
         }
         Ok(joined)
@@ -371,6 +448,45 @@ impl Relation {
     }
 }
 
+/// One of two relations that are joined to a third at a time.
+struct Side<'r> {
+    by_shared: Index<'r>,
+    by_all: Index<'r>,
+    /// Where what it adds stands in its rows, in the order in which it is added.
+    added: Vec<usize>,
+}
+
+impl<'r> Side<'r> {
+    fn of(
+        third: &Relation,
+        side: &'r Relation,
+        joined: &Relation,
+        held: &mut Held,
+    ) -> Result<Self, Error> {
+        let added = joined.vars.iter().filter(|var| !third.has(**var));
+        Ok(Self {
+            by_shared: side.index(third.shared(side, Nulls::JoinNothing), held)?,
+            by_all: side.index(joined.shared(side, Nulls::JoinNothing), held)?,
+            added: added.filter_map(|var| side.place(*var)).collect(),
+        })
+    }
+
+    /// Whether this has no more matches for a row than another: both are gone through until one ends.
+    fn is_shorter(&self, other: &Side<'_>, row: &[Cell], budget: &Budget) -> Result<bool, Error> {
+        let mut mine = self.by_shared.matches(row);
+        let mut others = other.by_shared.matches(row);
+        loop {
+            budget.spend(1)?;
+            if mine.next().is_none() {
+                return Ok(true);
+            }
+            if others.next().is_none() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
 /// The places of what two relations share.
 #[derive(Default)]
 struct Shared {
@@ -386,7 +502,11 @@ fn has_null(row: &[Cell], key: &[usize]) -> bool {
 }
 
 fn hash_at(row: &[Cell], key: &[usize]) -> u64 {
-    hash::of_cells(key.iter().filter_map(|at| row.get(*at).copied()))
+    hash::of_words(
+        key.iter()
+            .filter_map(|at| row.get(*at))
+            .map(|cell| cell.word()),
+    )
 }
 
 /// The rows of a relation by what they share with another.

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! rules = [ rule, .. ]         rule = [ "(name argument ..)", item, .. ]
+//! argument = variable | value | "(sum ?n)"
 //! ```
 //!
 //! 1. Its variables are its own. Those of its head, and those that it filters by, are bound by what joins, in every arm
 //!    of a `union`: so a rule says nothing about what there is not.
 //! 2. Rules of one name have as many arguments, and any of them may hold.
 
-use super::call::Call;
+use super::aggregate::Aggregate;
+use super::call::{Call, argument, read_list};
 use super::clause::{Term, Variables};
 use super::error::Error;
 use super::group::{Bind, Group, GroupReader, Part, Vars};
@@ -16,17 +18,23 @@ use super::json::Json;
 use super::pointer::Pointer;
 use super::select::invalid;
 use crate::base::limits::{QUERY_RULE_ARGUMENTS_MAX, QUERY_RULE_ITEMS_MAX, QUERY_RULES_MAX};
-use crate::lang::is_function_name;
+use crate::lang::{Expr, Kind, is_function_name};
 
 /// A rule that has the right shape.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) at: Pointer,
     pub(super) name: String,
-    /// Variables and values.
+    /// Variables and values; anything, where an aggregate stands.
     pub(super) head: Vec<Term>,
+    /// Aggregates, by their places in the head: what they fold is grouped by all else in it.
+    pub(super) totals: Vec<(usize, Aggregate)>,
     pub(super) body: Group,
     pub(super) variables: Variables,
+    /// How many items it has, its head with them.
+    pub(super) items: usize,
+    /// Where it is called, if it is stored: its own places are in another text.
+    pub(super) stored: Option<Pointer>,
 }
 
 /// What an item may be by which a rule asks for another.
@@ -60,12 +68,12 @@ pub(super) fn read_rules(
     }
     let mut rules: Vec<Rule> = Vec::new();
     let mut items: usize = 0;
+    let mut given = variables.anew();
     for (index, json) in list.iter().enumerate() {
         let at = at.index(index);
-        let rule = Rule::read(json, &at, variables)?;
-        if let Json::Array(list) = json {
-            items = items.saturating_add(list.len());
-        }
+        let rule = Rule::read(json, &at, &given)?;
+        given.count_behind(&rule.variables);
+        items = items.saturating_add(rule.items);
         if items > QUERY_RULE_ITEMS_MAX {
             return Err(limit("the items of all rules", QUERY_RULE_ITEMS_MAX));
         }
@@ -105,23 +113,34 @@ impl Rule {
         };
         let mut variables = given.anew();
         let head_at = at.index(0);
-        let Call {
-            name,
-            arguments: head,
-            ..
-        } = Call::read(head, &head_at, &mut variables)?;
+        let (name, arguments) = read_list(head, &head_at)?;
         if !is_function_name(&name) {
             let why = format!("`{name}` cannot name a rule: it is taken by the language");
             return Err(invalid(&head_at, &why));
         }
-        if head.len() > QUERY_RULE_ARGUMENTS_MAX {
+        if arguments.len() > QUERY_RULE_ARGUMENTS_MAX {
             return Err(Error::Limit {
                 at: head_at,
                 what: "the arguments of a rule",
                 max: QUERY_RULE_ARGUMENTS_MAX,
             });
         }
-        if head.is_empty() || head.contains(&Term::Any) {
+        let (mut head, mut totals) = (Vec::new(), Vec::new());
+        for (place, tree) in arguments.iter().enumerate() {
+            if matches!(tree.kind, Kind::List(_)) {
+                totals.push((place, total(tree, &head_at, &mut variables)?));
+                head.push(Term::Any);
+                continue;
+            }
+            match argument(tree, &head_at, &mut variables)? {
+                Term::Any => head.clear(),
+                term => head.push(term),
+            }
+            if head.is_empty() {
+                break;
+            }
+        }
+        if head.is_empty() {
             let why = format!("the head of `{name}` has variables and values as arguments");
             return Err(invalid(&head_at, &why));
         }
@@ -134,8 +153,11 @@ impl Rule {
             at: at.clone(),
             name,
             head,
+            totals,
             body,
             variables,
+            items: list.len(),
+            stored: None,
         };
         rule.check()?;
         Ok(rule)
@@ -149,7 +171,8 @@ impl Rule {
             Err(invalid(at, &why))
         };
         let bound = always(&self.body);
-        for var in self.head.iter().filter_map(Term::var) {
+        let folded = self.totals.iter().map(|(_, total)| total.var);
+        for var in self.head.iter().filter_map(Term::var).chain(folded) {
             if !bound.contains(&var) {
                 return unbound(var, &self.at.index(0));
             }
@@ -166,9 +189,28 @@ impl Rule {
     /// The rules that it asks for, and how.
     pub(super) fn asks(&self) -> Vec<(&Call, Asks)> {
         let mut asked = Vec::new();
-        asks(&self.body, Asks::Joins, &mut asked);
+        let how = match self.totals.first() {
+            Some(_) => Asks::Whole("aggregate"),
+            None => Asks::Joins,
+        };
+        asks(&self.body, how, &mut asked);
         asked
     }
+}
+
+/// An aggregate in a head.
+fn total(tree: &Expr, at: &Pointer, variables: &mut Variables) -> Result<Aggregate, Error> {
+    let total = Aggregate::read(tree, at, |name| {
+        if variables.value(name).is_some() {
+            let why = format!("`{name}` has its value from `vars`");
+            return Err(invalid(at, &why));
+        }
+        Ok(variables.named(name))
+    })?;
+    if total.most.is_some() {
+        return Err(invalid(at, "an aggregate in a head tells one value"));
+    }
+    Ok(total)
 }
 
 /// What a group binds in every row by what joins in it.

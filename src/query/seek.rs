@@ -13,13 +13,14 @@ use super::cell::{Cell, Cells};
 use super::columns::Columns;
 use super::error::Error;
 use super::expand::Expansion;
+use super::json::Json;
 use super::place::{Place, can_be_found, stored};
 use super::reader::Reader;
 use super::relation::{Relation, Var};
 use super::star::{Kind, Leg, Star};
 use super::survey::{Allowance, List, PARTS, SAMPLE_LENGTH, SAMPLES, Survey};
-use crate::model::{CollectionId, SubjectId, ValueType};
-use crate::schema::Predicate;
+use crate::model::{CollectionId, SubjectId, ValueRef, ValueType};
+use crate::schema::{Predicate, Schema};
 
 /// How the subjects of a star are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,18 @@ pub(super) struct Choice {
     /// How many rows there are when it is joined, about.
     pub(super) rows: u64,
 }
+
+const NOTHING: Choice = Choice {
+    way: Way::Nothing,
+    reads: 0,
+    rows: 0,
+};
+
+/// How many subjects in the order of a walk cost what one out of order does, where there are many.
+const WALKED_FOR_ONE: u64 = 2;
+
+/// How many are many.
+const MANY: u64 = 512;
 
 /// What a clause that looks for a value under every predicate is taken to cost.
 const READS_OF_ANY: u64 = 1_024;
@@ -85,11 +98,7 @@ pub(super) struct Ground<'a, 's> {
 ///
 /// # Errors
 /// As the budget is spent; `Facts`.
-pub(super) fn race(
-    stars: &[&Star<'_>],
-    ground: Ground<'_, '_>,
-    cells: &Cells,
-) -> Result<(), Error> {
+pub(super) fn race(stars: &[&Star<'_>], allowance: &Allowance, cells: &Cells) -> Result<(), Error> {
     let mut racers = Vec::new();
     let mut best = u64::MAX;
     for star in stars {
@@ -103,7 +112,7 @@ pub(super) fn race(
                 Some(_) | None => {}
             }
             if let Some(c) = leg.collection() {
-                best = best.min(ground.reader.facts.next_number(c)?);
+                best = best.min(star.reader.facts.next_number(c)?);
             }
         }
     }
@@ -114,7 +123,7 @@ pub(super) fn race(
     while many(length) <= best / TIMES_SHORTER {
         let mut is_over = false;
         for (star, index) in &racers {
-            let is_known = star.count(*index, length, ground, cells)?;
+            let is_known = star.count(*index, length, star.ground(allowance), cells)?;
             is_over |= is_known.is_some();
         }
         if is_over {
@@ -128,45 +137,53 @@ pub(super) fn race(
 impl Star<'_> {
     /// Whether there is any way to its subjects, once these variables are bound.
     pub(super) fn has_way(&self, is_bound: &dyn Fn(Var) -> bool) -> bool {
-        let is_named = match self.subject {
+        let is_known = match self.subject {
             Place::Cell(_) | Place::Nothing => true,
             Place::Var(var) => is_bound(var),
             Place::Any => false,
         };
         let mut legs = self.legs.iter().enumerate();
-        is_named
-            || self.is_nothing()
-            || legs.any(|(index, leg)| {
-                leg.way(index, is_bound).is_some() || leg.collection().is_some()
-            })
+        let leads = |(index, leg): (usize, &Leg<'_>)| {
+            leg.way(index, is_bound).is_some() || leg.collection().is_some()
+        };
+        is_known || self.is_nothing() || legs.any(leads)
     }
 
-    /// The cheapest way to its subjects; none if there is nowhere to begin.
+    fn ground<'a>(&'a self, allowance: &'a Allowance) -> Ground<'a, 'a> {
+        Ground {
+            reader: self.reader,
+            allowance,
+        }
+    }
+
+    /// The cheapest way to its subjects; to nothing, if there is none.
     ///
     /// # Errors
     /// As the budget is spent; `Facts`.
     pub(super) fn choose(
         &self,
         columns: &Columns<'_>,
-        ground: Ground<'_, '_>,
+        allowance: &Allowance,
         cells: &Cells,
-    ) -> Result<Option<Choice>, Error> {
-        let only = |way, reads| Choice {
-            way,
-            reads,
-            rows: many(columns.rows()).saturating_mul(reads),
-        };
+    ) -> Result<Choice, Error> {
+        let ground = self.ground(allowance);
         if self.is_nothing() {
-            return Ok(Some(only(Way::Nothing, 0)));
+            return Ok(NOTHING);
         }
         if let Place::Cell(_) = self.subject {
-            return Ok(Some(self.priced(Way::Named, 1, columns, ground, cells)?));
+            return self.priced(Way::Named, 1, columns, ground, cells);
         }
         let is_bound = |var: Var| columns.has(var);
-        let mut best: Option<(Way, u64)> = None;
+        let mut best: Option<(u64, Way, u64)> = None;
         let mut offer = |way: Way, reads: u64| {
-            if best.is_none_or(|(_, least)| reads < least) {
-                best = Some((way, reads));
+            let weight = match way {
+                Way::Bound | Way::Value(_) | Way::Values(_) if reads >= MANY => {
+                    reads.saturating_mul(WALKED_FOR_ONE)
+                }
+                _ => reads,
+            };
+            if best.is_none_or(|(least, _, _)| weight < least) {
+                best = Some((weight, way, reads));
             }
         };
         let bound = self.subject.var().and_then(|var| columns.column(var));
@@ -209,8 +226,8 @@ impl Star<'_> {
             offer(Way::All(c), reads);
         }
         match best {
-            Some((way, reads)) => Ok(Some(self.priced(way, reads, columns, ground, cells)?)),
-            None => Ok(None),
+            Some((_, way, reads)) => self.priced(way, reads, columns, ground, cells),
+            None => Ok(NOTHING),
         }
     }
 
@@ -314,16 +331,13 @@ impl Star<'_> {
         if of.unique || column.is_empty() {
             return Ok(many(column.len()));
         }
-        let known = self.survey(index, |it| it.fan_in);
-        let parts = match known {
-            Some(parts) => parts,
-            None => {
-                let Some(parts) = fan_in(of, &column, ground, cells)? else {
-                    return Ok(many(column.len()).saturating_mul(2));
-                };
-                self.survey(index, |it| it.fan_in = Some(parts));
-                parts
-            }
+        let mut known = self.survey(index, |it| it.fan_in);
+        if known.is_none() {
+            known = fan_in(of, &column, ground, cells)?;
+            self.survey(index, |it| it.fan_in = known);
+        }
+        let Some(parts) = known else {
+            return Ok(many(column.len()).saturating_mul(2));
         };
         let found = many(column.len()).saturating_mul(parts) / PARTS;
         // Each value is looked up, whatever it leads to.
@@ -356,8 +370,15 @@ impl Star<'_> {
                 PARTS.saturating_mul(reads) / distinct(var)
             }
             Way::Named | Way::Unique(_) => PARTS,
-            _ if self.vars().iter().any(|var| columns.has(*var)) => PARTS,
-            _ => PARTS.saturating_mul(reads),
+            _ => {
+                let bound = self.legs.iter().enumerate().filter_map(|(index, leg)| {
+                    let var = leg.object.var().filter(|var| columns.has(*var))?;
+                    let known = self.survey(index, |it| it.fan_in);
+                    Some(known.unwrap_or_else(|| PARTS.saturating_mul(reads) / distinct(Some(var))))
+                });
+                let met = bound.min();
+                met.unwrap_or_else(|| PARTS.saturating_mul(reads))
+            }
         };
         for (index, leg) in self.legs.iter().enumerate() {
             let is_way = matches!(way, Way::Value(at) | Way::Values(at) if at == index);
@@ -411,6 +432,38 @@ impl Star<'_> {
         Ok(parts)
     }
 
+    /// How its subjects are found, for a plan: in words, which order served, and what was looked up or walked.
+    pub(super) fn how(&self, way: Way, schema: &Schema) -> Vec<(&'static str, Json)> {
+        let order_of = |index: usize| match self.legs.get(index).map(|leg| &leg.kind) {
+            Some(Kind::Named(of)) if of.is_ref() => "opst",
+            Some(Kind::Named(_)) => "post",
+            _ => "spot",
+        };
+        let (by, order) = match way {
+            Way::Nothing => ("nothing", None),
+            Way::Named => ("named", Some("spot")),
+            Way::Bound => ("bound", Some("spot")),
+            Way::Unique(index) => ("unique value", Some(order_of(index))),
+            Way::Value(index) => ("value", Some(order_of(index))),
+            Way::Values(index) => ("bound value", Some(order_of(index))),
+            Way::Any(_) => ("any predicate", None),
+            Way::All(_) => ("collection", Some("spot")),
+        };
+        let mut members = vec![("by", Json::string(by))];
+        members.extend(order.map(|order| ("order", Json::string(order))));
+        if let Way::Unique(index) | Way::Value(index) | Way::Values(index) = way
+            && let Some(Kind::Named(of)) = self.legs.get(index).map(|leg| &leg.kind)
+        {
+            members.push(("predicate", Json::string(&of.name)));
+        }
+        if let Way::All(c) = way
+            && let Some(of) = schema.collection(c)
+        {
+            members.push(("collection", Json::string(&of.name)));
+        }
+        members
+    }
+
     /// The rows of this star, of all subjects that the way leads to and that join what is bound.
     ///
     /// # Errors
@@ -419,9 +472,9 @@ impl Star<'_> {
         &self,
         way: Way,
         columns: &Columns<'_>,
-        reader: &Reader<'_>,
         cells: &mut Cells,
     ) -> Result<Relation, Error> {
+        let reader = self.reader;
         let mut expansion = Expansion::of(self, columns, reader);
         if columns.rows() == 0 {
             return Ok(expansion.found());
@@ -600,7 +653,7 @@ impl Leg<'_> {
             let Some(bound) = &bound else {
                 return true;
             };
-            let cell = cells.known(crate::model::ValueRef::Ref(of.id.subject()));
+            let cell = cells.known(ValueRef::Ref(of.id.subject()));
             cell.is_some_and(|cell| bound.binary_search(&cell).is_ok())
         };
         let objects = self.objects(columns);

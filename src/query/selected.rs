@@ -166,25 +166,21 @@ impl Selected {
             names.free(name, at)?;
         }
         let key = name.map_or_else(|| text.to_owned(), key_of);
-        let what = match of_each_row(of) {
-            Some((function, argument)) => {
-                let expression = row_expression(function, argument, at, names)?;
-                let var = match name {
-                    Some(name) => names.variables.named(name),
-                    None => names.variables.unnamed(),
-                };
-                names.vars.insert(var);
-                self.computed.push((var, expression));
-                What::Bound(var)
-            }
-            None => {
-                let aggregate = Aggregate::read(of, at, |name| names.var(name, at))?;
-                let number = self.fold(aggregate)?;
-                names
-                    .folds
-                    .extend(name.map(|name| (name.to_owned(), number)));
-                What::Fold(number)
-            }
+        let what = if let Some((function, argument)) = of_each_row(of) {
+            let expression = row_expression(function, argument, at, names)?;
+            let var = match name {
+                Some(name) => names.variables.named(name),
+                None => names.variables.unnamed(),
+            };
+            names.vars.insert(var);
+            self.computed.push((var, expression));
+            What::Bound(var)
+        } else {
+            let aggregate = Aggregate::read(of, at, |name| names.var(name, at))?;
+            let number = self.fold(aggregate)?;
+            let named = name.map(|name| (name.to_owned(), number));
+            names.folds.extend(named);
+            What::Fold(number)
         };
         Ok(Column {
             key,

@@ -5,12 +5,10 @@
 //! 2. The next is the one that is found most cheaply, of those that share a variable with what is bound, so that nothing
 //!    is multiplied that need not be.
 //! 3. A nested group is solved for the distinct values of what it shares with what is around it, all at once.
-//! 4. Every name is looked up and every group is solved, also where there is nothing left to join: which error there is
-//!    depends on the query and the schema alone.
+//! 4. A group is rehearsed before it is solved, so that which error there is depends on the query, the schema and what
+//!    is named alone.
 
-use super::call::Call;
 use super::cell::Cells;
-use super::clause::{Clause, Term, Verb};
 use super::columns::Columns;
 use super::compute;
 use super::error::Error;
@@ -18,14 +16,16 @@ use super::fold::{Folded, Folding};
 use super::group::{Bind, Filter, Group, Part, Test, Total, Union, Vars, What};
 use super::json::Json;
 use super::order::ordered;
-use super::path::{Ends, Path, paths};
-use super::place::{can_be_found, named};
-use super::reader::Reader;
+use super::pending::{Offer, Pending, closing, components, stuck};
+use super::place::{Place, named};
+use super::pointer::Pointer;
+use super::rehearse::pending;
 use super::relation::{Nulls, Relation, Var};
 use super::run::Run;
-use super::seek::{Ground, Way, race};
+use super::seek::{Way, race};
 use super::select::invalid;
-use super::star::{Star, stars};
+use super::star::Star;
+use super::survey::Allowance;
 
 /// The rows that satisfy a group, of the rows that are given.
 ///
@@ -38,14 +38,32 @@ pub(super) fn solve(
     run: Run<'_>,
     cells: &mut Cells,
 ) -> Result<Relation, Error> {
+    solve_for(None, group, given, run, cells)
+}
+
+/// The same, of which only these variables are asked for; the others may be left out.
+fn solve_for(
+    wanted: Option<&Vars>,
+    group: &Group,
+    given: Relation,
+    run: Run<'_>,
+    cells: &mut Cells,
+) -> Result<Relation, Error> {
     let mut solved = given;
+    // What follows an intermediate aggregate counts the rows of all variables.
+    let wanted = wanted.filter(|_| group.parts.len() == 1);
     for part in &group.parts {
         if part.joins_nothing() && !part.optionals.is_empty() && solved.vars().is_empty() {
             let why = "an optional needs clauses beside it that it adds to";
             return Err(invalid(&group.at, why));
         }
-        let mut filters: Vec<&Filter> = part.filters.iter().collect();
-        solved = join(part, solved, &mut filters, run, cells)?;
+        let mut join = Join {
+            filters: part.filters.iter().collect(),
+            will_be: part.joinable(),
+            wanted: wanted.map(|wanted| part.wanted_of_join(wanted)),
+            run,
+        };
+        solved = join.part(part, solved, cells)?;
         let seeds = solved.vars().to_vec();
         for optional in &part.optionals {
             solved = left_join(optional, &seeds, &solved, run, cells)?;
@@ -53,316 +71,253 @@ pub(super) fn solve(
         for bind in &part.late_binds {
             solved = bind.join(solved, run, cells)?;
         }
-        for filter in filters {
+        for filter in join.filters {
             compute::keep(filter, &mut solved, run.reader, cells)?;
+            filter.trace(&solved, run);
         }
         for test in &part.tests {
             keep(test, &mut solved, run, cells)?;
         }
         if let Some(total) = &part.total {
             solved = total.join(&solved, run, cells)?;
+            run.trace.step("aggregate", &[], Vec::new, solved.len());
         }
     }
     Ok(solved)
 }
 
-/// Something that joins and is not joined yet.
-enum Pending<'p, 's> {
-    Star(Star<'s>),
-    Path(Path<'s>),
-    Call(&'p Call),
-    Union(&'p Union),
-    Bind(&'p Bind),
+/// The joining of one part.
+struct Join<'p, 'a> {
+    /// Filters that wait for their variables. They are applied, and taken out, as soon as these are bound: nothing
+    /// that follows changes what they say.
+    filters: Vec<&'p Filter>,
+    /// What the part can bind.
+    will_be: Vars,
+    /// What is asked for of its rows; everything, if it is not said.
+    wanted: Option<Vars>,
+    run: Run<'a>,
 }
 
-/// What is taken to be reached by refs from one end.
-const STEPS_OF_A_PATH: u64 = 64;
-
-/// How soon something is joined: the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Price {
-    /// Whether it shares nothing with what is bound, so that rows are multiplied.
-    is_apart: bool,
-    /// What is read for it and the rows that it leaves, about.
-    work: u64,
-}
-
-/// What joining something next would cost, and how it would be done.
-struct Offer {
-    price: Price,
-    way: Option<Way>,
-}
-
-/// What joins. Filters are applied, and taken out, as soon as their variables are bound: nothing that follows changes
-/// what they say.
-fn join(
-    part: &Part,
-    given: Relation,
-    filters: &mut Vec<&Filter>,
-    run: Run<'_>,
-    cells: &mut Cells,
-) -> Result<Relation, Error> {
-    let stars = stars(&part.patterns, run.reader, cells)?;
-    let mut pending: Vec<Pending<'_, '_>> = stars.into_iter().map(Pending::Star).collect();
-    let paths = paths(&part.patterns, run.reader, cells)?;
-    pending.extend(paths.into_iter().map(Pending::Path));
-    pending.extend(part.calls.iter().map(Pending::Call));
-    pending.extend(part.unions.iter().map(Pending::Union));
-    pending.extend(part.binds.iter().map(Pending::Bind));
-    let will_be = part.joinable();
-    let (connected, apart) = components(pending, &given);
-    let mut solved = join_all(connected, given, &will_be, filters, run, cells)?;
-    // Those that share nothing are solved each alone, and multiplied when nothing else is left to do.
-    let mut factors: Vec<Relation> = Vec::new();
-    for component in apart {
-        let is_over = solved.is_empty() || factors.iter().any(Relation::is_empty);
-        let memory = &run.reader.memory;
-        let unit = if is_over {
-            Relation::of(Vec::new(), memory)
-        } else {
-            Relation::unit(memory)
-        };
-        factors.push(join_all(component, unit, &will_be, filters, run, cells)?);
-    }
-    factors.sort_by_key(Relation::len);
-    for factor in &factors {
-        solved = solved.join(factor, Nulls::JoinNothing, run.reader.budget)?;
-        compute::keep_ready(filters, &mut solved, run.reader, cells)?;
-    }
-    Ok(solved)
-}
-
-/// What shares variables, directly or through others, is one component: that with what is given, and the others in the
-/// order in which they are written.
-fn components<'p, 's>(
-    pending: Vec<Pending<'p, 's>>,
-    given: &Relation,
-) -> (Vec<Pending<'p, 's>>, Vec<Vec<Pending<'p, 's>>>) {
-    type Component<'p, 's> = (Vars, Vec<Pending<'p, 's>>);
-    let mut components: Vec<Component<'p, 's>> =
-        vec![(given.vars().iter().copied().collect(), Vec::new())];
-    for it in pending {
-        let mut vars = it.mentioned();
-        let mut items = Vec::new();
-        let mut others = Vec::new();
-        for (index, component) in components.into_iter().enumerate() {
-            if component.0.is_disjoint(&vars) {
-                others.push((index == 0, component));
+impl<'p> Join<'p, '_> {
+    fn part(
+        &mut self,
+        part: &'p Part,
+        given: Relation,
+        cells: &mut Cells,
+    ) -> Result<Relation, Error> {
+        let run = self.run;
+        let pending = pending(part, run, cells)?;
+        let (connected, apart) = components(pending, &given);
+        let mut solved = self.component(connected, given, cells)?;
+        // Those that share nothing are solved each alone, and multiplied when nothing else is left to do.
+        let mut factors: Vec<Relation> = Vec::new();
+        for component in apart {
+            let is_over = solved.is_empty() || factors.iter().any(Relation::is_empty);
+            let memory = &run.reader.memory;
+            let unit = if is_over {
+                Relation::of(Vec::new(), memory)
             } else {
-                vars.extend(component.0);
-                items.push((index == 0, component.1));
-            }
+                Relation::unit(memory)
+            };
+            factors.push(self.component(component, unit, cells)?);
         }
-        let has_given = items.iter().any(|(is_given, _)| *is_given);
-        let mut items: Vec<Pending<'p, 's>> = items.into_iter().flat_map(|(_, it)| it).collect();
-        items.push(it);
-        components = others.into_iter().map(|(_, component)| component).collect();
-        if has_given {
-            components.insert(0, (vars, items));
-        } else {
-            components.push((vars, items));
+        factors.sort_by_key(Relation::len);
+        for factor in factors {
+            solved = if solved.is_unit() {
+                factor
+            } else {
+                let product = solved.join(&factor, Nulls::JoinNothing, run.reader.budget)?;
+                run.trace.step("product", &[], Vec::new, product.len());
+                product
+            };
+            self.filter(&mut solved, cells)?;
         }
+        Ok(solved)
     }
-    let mut components = components.into_iter().map(|(_, items)| items);
-    let connected = components.next().unwrap_or_default();
-    (connected, components.collect())
-}
 
-/// Joins everything of one component, always what is cheapest next.
-fn join_all(
-    mut pending: Vec<Pending<'_, '_>>,
-    given: Relation,
-    will_be: &Vars,
-    filters: &mut Vec<&Filter>,
-    run: Run<'_>,
-    cells: &mut Cells,
-) -> Result<Relation, Error> {
-    let ground = Ground {
-        reader: run.reader,
-        allowance: run.allowance,
-    };
-    if given.vars().is_empty() && !given.is_empty() {
-        let stars: Vec<&Star<'_>> = pending.iter().filter_map(Pending::star).collect();
-        race(&stars, ground, cells)?;
+    /// Joins everything of one component, always what is cheapest next.
+    fn component(
+        &mut self,
+        mut pending: Vec<Pending<'_, '_>>,
+        given: Relation,
+        cells: &mut Cells,
+    ) -> Result<Relation, Error> {
+        let run = self.run;
+        if given.is_unit() {
+            let stars: Vec<&Star<'_>> = pending.iter().filter_map(Pending::star).collect();
+            race(&stars, run.allowance, cells)?;
+        }
+        let mut solved = given;
+        self.filter(&mut solved, cells)?;
+        while !pending.is_empty() {
+            let before = run.reader.budget.spent();
+            let columns = Columns::of(&solved);
+            let (next, offer) = self.next(&mut pending, &columns, cells)?;
+            solved = match next {
+                Pending::Star(star) => {
+                    let found = star.find(offer.way, &columns, cells)?;
+                    let rows = u64::try_from(solved.len()).unwrap_or(u64::MAX);
+                    let closing = (offer.rows > rows)
+                        .then(|| closing(&star, &mut pending, &columns))
+                        .flatten();
+                    if let Some(other) = closing {
+                        star.trace(offer.way, &found, run);
+                        close(&other, &found, &solved, cells, run)?
+                    } else {
+                        let joined = solved.joined(found, run.reader.budget)?;
+                        star.trace(offer.way, &joined, run);
+                        joined
+                    }
+                }
+                Pending::Path(path) => {
+                    let found = path.find(&solved, cells)?;
+                    let joined = solved.joined(found, run.reader.budget)?;
+                    run.trace.step("path", &[&path.at], Vec::new, joined.len());
+                    joined
+                }
+                Pending::Call(call) => {
+                    let found = run.calls.rows(call, &solved, run, cells)?;
+                    let joined = solved.joined(found, run.reader.budget)?;
+                    run.trace.step("rule", &[&call.at], Vec::new, joined.len());
+                    joined
+                }
+                Pending::Bind(bind) => bind.join(solved, run, cells)?,
+                Pending::Union(union, _) => join_union(union, &solved, run, cells)?,
+            };
+            self.filter(&mut solved, cells)?;
+            if let Some(mut wanted) = self.wanted.clone() {
+                wanted.extend(pending.iter().flat_map(Pending::mentioned));
+                wanted.extend(self.filters.iter().flat_map(|it| &it.expression.vars));
+                solved = solved.only(&wanted, run.reader.budget)?;
+            }
+            let spent = run.reader.budget.spent().saturating_sub(before);
+            run.allowance.earns(spent);
+        }
+        Ok(solved)
     }
-    let mut solved = given;
-    compute::keep_ready(filters, &mut solved, run.reader, cells)?;
-    while !pending.is_empty() {
-        let columns = Columns::of(&solved);
+
+    /// Takes out what is cheapest to join next, and how that is done.
+    fn next<'i, 's>(
+        &self,
+        pending: &mut Vec<Pending<'i, 's>>,
+        columns: &Columns<'_>,
+        cells: &Cells,
+    ) -> Result<(Pending<'i, 's>, Offer), Error> {
+        // What shares nothing with what is bound is not even looked at, as long as anything does.
+        let shares = |it: &Pending<'_, '_>| it.mentioned().iter().any(|var| columns.has(*var));
+        let is_bound = |var: Var| columns.has(var);
+        let is_next = |it: &Pending<'_, '_>| it.is_ready(&is_bound, &self.will_be);
+        let near: Vec<usize> = numbers(pending, |it| shares(it) && is_next(it));
+        let next = if columns.is_bare() || near.is_empty() {
+            numbers(pending, is_next)
+        } else {
+            near
+        };
+        // Where there is no choice, nothing is counted.
+        let none = Allowance::none();
+        let allowance = match next.as_slice() {
+            [_] => &none,
+            _ => self.run.allowance,
+        };
         let mut best: Option<(Offer, usize)> = None;
-        for (index, it) in pending.iter().enumerate() {
-            let Some(offer) = it.offer(&columns, will_be, ground, cells)? else {
+        for index in next {
+            let Some(it) = pending.get(index) else {
                 continue;
             };
+            let offer = it.offer(columns, self.run, allowance, cells)?;
             if best
                 .as_ref()
-                .is_none_or(|(least, _)| offer.price < least.price)
+                .is_none_or(|(least, _)| offer.work < least.work)
             {
                 best = Some((offer, index));
             }
         }
-        let Some((offer, index)) = best else {
-            return Err(stuck(&pending, &solved, run));
-        };
-        let before = run.reader.budget.spent();
-        let found = match (pending.remove(index), offer.way) {
-            (Pending::Star(star), Some(way)) => star.find(way, &columns, run.reader, cells)?,
-            (Pending::Star(star), None) => star.find(Way::Nothing, &columns, run.reader, cells)?,
-            (Pending::Bind(bind), _) => {
-                solved = bind.join(solved, run, cells)?;
-                compute::keep_ready(filters, &mut solved, run.reader, cells)?;
-                continue;
-            }
-            (Pending::Union(union), _) => {
-                solved = join_union(union, &solved, run, cells)?;
-                compute::keep_ready(filters, &mut solved, run.reader, cells)?;
-                continue;
-            }
-            (Pending::Path(path), _) => path.find(&solved, run.reader, cells)?,
-            (Pending::Call(call), _) => run.calls.rows(call, &solved, run, cells)?,
-        };
-        solved = if solved.vars().is_empty() && !solved.is_empty() {
-            found
-        } else {
-            solved.join(&found, Nulls::JoinNothing, run.reader.budget)?
-        };
-        let spent = run.reader.budget.spent().saturating_sub(before);
-        run.allowance.earns(spent);
-        compute::keep_ready(filters, &mut solved, run.reader, cells)?;
-    }
-    Ok(solved)
-}
-
-impl<'s> Pending<'_, 's> {
-    fn star(&self) -> Option<&Star<'s>> {
-        match self {
-            Self::Star(star) => Some(star),
-            Self::Path(_) | Self::Call(_) | Self::Union(_) | Self::Bind(_) => None,
+        match best {
+            Some((offer, index)) => Ok((pending.remove(index), offer)),
+            None => Err(stuck(pending, &is_bound, self.run.variables)),
         }
     }
 
-    /// The variables that stand in it.
-    fn mentioned(&self) -> Vars {
-        match self {
-            Self::Star(star) => star.vars().into_iter().collect(),
-            Self::Path(path) => path.vars().into_iter().collect(),
-            Self::Call(call) => call.vars().collect(),
-            Self::Union(union) => union.scope.mentioned.clone(),
-            Self::Bind(bind) => bind.vars().chain([bind.var]).collect(),
+    fn filter(&mut self, solved: &mut Relation, cells: &Cells) -> Result<(), Error> {
+        let waiting = self.filters.clone();
+        compute::keep_ready(&mut self.filters, solved, self.run.reader, cells)?;
+        for filter in waiting {
+            if !self.filters.iter().any(|it| std::ptr::eq(*it, filter)) {
+                filter.trace(solved, self.run);
+            }
         }
-    }
-
-    /// What joining this next would cost; none as long as it waits for what others bind.
-    fn offer(
-        &self,
-        columns: &Columns<'_>,
-        will_be: &Vars,
-        ground: Ground<'_, '_>,
-        cells: &Cells,
-    ) -> Result<Option<Offer>, Error> {
-        let mentioned = self.mentioned();
-        let is_apart = !columns.is_bare() && !mentioned.iter().any(|var| columns.has(*var));
-        let offer = |work: u64, way: Option<Way>| Offer {
-            price: Price { is_apart, work },
-            way,
-        };
-        Ok(match self {
-            Self::Star(star) => {
-                let choice = star.choose(columns, ground, cells)?;
-                choice.map(|it| offer(it.reads.saturating_add(it.rows), Some(it.way)))
-            }
-            Self::Bind(bind) => {
-                let mut vars = bind.vars();
-                let is_ready = vars.all(|var| columns.has(var) || !will_be.contains(&var));
-                is_ready.then(|| offer(0, None))
-            }
-            Self::Path(path) => {
-                let work = match path.ends(|var| columns.has(var)) {
-                    Ends::Named => STEPS_OF_A_PATH,
-                    Ends::Bound => {
-                        let bound = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
-                        bound.saturating_mul(STEPS_OF_A_PATH)
-                    }
-                    Ends::Free(c) => {
-                        let all = ground.reader.facts.next_number(c)?;
-                        all.saturating_mul(STEPS_OF_A_PATH)
-                    }
-                };
-                Some(offer(work, None))
-            }
-            Self::Call(call) => {
-                let is_named = |it: &Term| matches!(it, Term::Literal(_));
-                let work = if call.vars().any(|var| columns.has(var)) {
-                    let bound = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
-                    bound.saturating_mul(STEPS_OF_A_PATH)
-                } else if call.arguments.iter().any(is_named) {
-                    STEPS_OF_A_PATH
-                } else {
-                    // All that a rule holds for: behind whatever may bind some of it.
-                    u64::MAX
-                };
-                Some(offer(work, None))
-            }
-            Self::Union(union) => {
-                let mut inputs = union.inputs().into_iter();
-                let waits = inputs.any(|var| will_be.contains(&var) && !columns.has(var));
-                if waits {
-                    return Ok(None);
-                }
-                Some(offer(union.work(columns, ground)?, None))
-            }
-        })
+        Ok(())
     }
 }
 
-/// Nothing that is left has anywhere to begin.
-fn stuck(pending: &[Pending<'_, '_>], solved: &Relation, run: Run<'_>) -> Error {
-    let (at, vars): (_, Vec<Var>) = match pending.first() {
-        Some(Pending::Star(star)) => (star.at.clone(), star.vars()),
-        Some(Pending::Path(path)) => (path.at.clone(), path.vars()),
-        Some(Pending::Call(call)) => (call.at.clone(), call.vars().collect()),
-        Some(Pending::Union(union)) => (union.at.clone(), union.inputs().into_iter().collect()),
-        Some(Pending::Bind(bind)) => (bind.at.clone(), vec![bind.var]),
-        None => return invalid(&super::pointer::Pointer::root(), "nothing is left to join"),
-    };
-    let unbound: Vec<Var> = vars.into_iter().filter(|var| !solved.has(*var)).collect();
-    let names = if unbound.is_empty() {
-        "nothing in it".to_owned()
-    } else {
-        run.variables.names(&unbound)
-    };
-    let why = format!("{names} is bound by no other clause, so this one has nowhere to begin");
-    invalid(&at, &why)
+/// The numbers of those that pass.
+fn numbers<X>(of: &[X], passes: impl Fn(&X) -> bool) -> Vec<usize> {
+    let all = of.iter().enumerate().filter(|(_, it)| passes(it));
+    all.map(|(number, _)| number).collect()
 }
 
-impl Clause {
-    /// What it is taken to cost to begin here, before any name is looked up.
-    fn work(&self, reader: &Reader<'_>) -> Result<u64, Error> {
-        let of = match &self.verb {
-            _ if matches!(self.subject, Term::Literal(_)) => return Ok(1),
-            Verb::Named(name) => reader.schema.predicate_named(name),
-            Verb::Id | Verb::Type | Verb::Var(_) | Verb::Path(..) => None,
-        };
-        Ok(match (of, &self.object) {
-            (Some(of), Term::Literal(_)) if of.unique => 1,
-            (Some(of), Term::Literal(_)) if can_be_found(of) => 64,
-            (Some(of), _) => reader.facts.next_number(of.collection)?,
-            (None, _) => u64::MAX,
-        })
+/// Joins a star that was found and another that binds the same variables anew, both at a time: of each row only what
+/// satisfies both is made.
+fn close(
+    other: &Star<'_>,
+    found: &Relation,
+    solved: &Relation,
+    cells: &mut Cells,
+    run: Run<'_>,
+) -> Result<Relation, Error> {
+    let columns = Columns::of_both(solved, found);
+    let way = other.choose(&columns, run.allowance, cells)?.way;
+    let of_other = other.find(way, &columns, cells)?;
+    other.trace(way, &of_other, run);
+    let closed = solved.join_both(found, &of_other, run.reader.budget)?;
+    run.trace.step("both", &[], Vec::new, closed.len());
+    Ok(closed)
+}
+
+impl Star<'_> {
+    fn trace(&self, way: Way, found: &Relation, run: Run<'_>) {
+        let clauses: Vec<&Pointer> = self.legs.iter().map(|leg| &leg.at).collect();
+        let how = || self.how(way, run.reader.schema);
+        run.trace.step("star", &clauses, how, found.len());
+    }
+}
+
+impl Filter {
+    fn trace(&self, solved: &Relation, run: Run<'_>) {
+        run.trace
+            .step("filter", &[&self.at], Vec::new, solved.len());
+    }
+}
+
+impl Part {
+    /// What is asked for of the rows that join, if these variables are of all.
+    fn wanted_of_join(&self, wanted: &Vars) -> Vars {
+        let mut vars = wanted.clone();
+        for group in &self.optionals {
+            vars.extend(&group.scope.mentioned);
+        }
+        for bind in &self.late_binds {
+            vars.extend(bind.vars());
+            vars.insert(bind.var);
+        }
+        for filter in &self.filters {
+            vars.extend(&filter.expression.vars);
+        }
+        for test in &self.tests {
+            vars.extend(&test.group.scope.mentioned);
+        }
+        vars
     }
 }
 
 impl Bind {
-    /// The variables that it needs.
-    fn vars(&self) -> impl Iterator<Item = Var> {
-        let vars = match &self.what {
-            What::Value(_) => [].as_slice(),
-            What::Expression(it) => &it.vars,
-        };
-        vars.iter().copied()
+    fn join(&self, solved: Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
+        let joined = self.bound(solved, run, cells)?;
+        run.trace.step("bind", &[&self.at], Vec::new, joined.len());
+        Ok(joined)
     }
 
-    fn join(&self, solved: Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
+    fn bound(&self, solved: Relation, run: Run<'_>, cells: &mut Cells) -> Result<Relation, Error> {
         let value = match &self.what {
             What::Value(value) => value,
             What::Expression(it) => {
@@ -371,7 +326,7 @@ impl Bind {
         };
         let cell = match value {
             Json::Array(_) => match named(value, &self.at, run.reader, cells)? {
-                super::place::Place::Cell(cell) => Some(cell),
+                Place::Cell(cell) => Some(cell),
                 _ => None,
             },
             value => Some(cells.scalar(value, &self.at, run.reader.budget)?),
@@ -380,7 +335,7 @@ impl Bind {
         if let Some(cell) = cell {
             found.push(&[cell], run.reader.budget)?;
         }
-        solved.join(&found, Nulls::JoinNothing, run.reader.budget)
+        solved.joined(found, run.reader.budget)
     }
 }
 
@@ -406,34 +361,8 @@ impl Total {
     }
 }
 
-impl Union {
-    /// What solving it is taken to cost: what each group of it would begin with.
-    fn work(&self, columns: &Columns<'_>, ground: Ground<'_, '_>) -> Result<u64, Error> {
-        let mut work: u64 = 0;
-        for arm in &self.arms {
-            let is_bound = |var: &Var| columns.has(*var);
-            let mut least = if arm.scope.certain.iter().any(is_bound) {
-                u64::try_from(columns.rows()).unwrap_or(u64::MAX)
-            } else {
-                u64::MAX
-            };
-            for clause in arm.parts.iter().flat_map(|part| &part.patterns) {
-                least = least.min(clause.work(ground.reader)?);
-            }
-            work = work.saturating_add(least.saturating_mul(2));
-        }
-        Ok(work)
-    }
-
-    /// What any of its groups takes from around it.
-    fn inputs(&self) -> Vars {
-        self.arms
-            .iter()
-            .flat_map(|arm| arm.scope.inputs())
-            .collect()
-    }
-}
-
+/// Each group of a union is solved for what it takes from around it; its rows are made as wide as those of all and
+/// joined, and what is joined is one set.
 fn join_union(
     union: &Union,
     solved: &Relation,
@@ -441,30 +370,39 @@ fn join_union(
     cells: &mut Cells,
 ) -> Result<Relation, Error> {
     let budget = run.reader.budget;
-    let inputs: Vars = union
-        .inputs()
-        .into_iter()
-        .filter(|it| solved.has(*it))
-        .collect();
-    let mut arms = Vec::new();
-    let mut vars: Vec<Var> = Vec::new();
+    let mut all: Option<Relation> = None;
+    let mut plans = Vec::new();
     for arm in &union.arms {
-        let seeds: Vars = inputs.union(&arm.scope.certain).copied().collect();
-        let seeds: Vec<Var> = seeds.into_iter().collect();
-        let found = solve(arm, solved.project(&seeds, budget)?, run, cells)?;
-        vars.extend(found.vars());
-        arms.push(found);
-    }
-    vars.sort_unstable();
-    vars.dedup();
-    let mut all = Relation::of(vars.clone(), &run.reader.memory);
-    for arm in &arms {
-        for row in arm.padded(&vars, budget)?.rows() {
-            all.push(row, budget)?;
+        let inputs: Vars = arm.scope.inputs().filter(|it| solved.has(*it)).collect();
+        let seeds: Vec<Var> = inputs.union(&arm.scope.certain).copied().collect();
+        let given = solved.project(&seeds, budget)?;
+        let (found, steps) = run.trace.nested(|| solve(arm, given, run, cells));
+        plans.push(steps);
+        // Of an input that no group binds, the others say nothing.
+        let found = found?;
+        let vars: Vars = union.scope.possible.union(&inputs).copied().collect();
+        let vars: Vec<Var> = vars.into_iter().collect();
+        let joined = solved.join(
+            &found.padded(&vars, budget)?,
+            Nulls::AreAlikeIn(&inputs),
+            budget,
+        )?;
+        match &mut all {
+            None => all = Some(joined),
+            Some(all) => {
+                for row in joined.rows() {
+                    all.push(row, budget)?;
+                }
+            }
         }
     }
+    let Some(mut all) = all else {
+        return Err(invalid(&union.at, "a `union` has two groups or more"));
+    };
     all.distinct();
-    solved.join(&all, Nulls::AreAlikeIn(&inputs), budget)
+    let groups = || vec![("groups", Json::Array(plans))];
+    run.trace.step("union", &[&union.at], groups, all.len());
+    Ok(all)
 }
 
 fn left_join(
@@ -474,32 +412,34 @@ fn left_join(
     run: Run<'_>,
     cells: &mut Cells,
 ) -> Result<Relation, Error> {
-    let (found, shared) = nested(optional, seeds, solved, run, cells)?;
-    solved.left_join(&found, Nulls::AreAlikeIn(&shared), run.reader.budget)
+    let shared = shared(optional, seeds);
+    let given = solved.project(&shared, run.reader.budget)?;
+    let (found, steps) = run.trace.nested(|| solve(optional, given, run, cells));
+    let shared: Vars = shared.into_iter().collect();
+    let joined = solved.left_join(&found?, Nulls::AreAlikeIn(&shared), run.reader.budget)?;
+    let steps = || vec![("steps", steps)];
+    run.trace
+        .step("optional", &[&optional.at], steps, joined.len());
+    Ok(joined)
 }
 
 fn keep(test: &Test, solved: &mut Relation, run: Run<'_>, cells: &mut Cells) -> Result<(), Error> {
-    let seeds = solved.vars().to_vec();
-    let (found, shared) = nested(&test.group, &seeds, solved, run, cells)?;
-    solved.semi_join(
-        &found,
-        test.is_wanted,
-        Nulls::AreAlikeIn(&shared),
-        run.reader.budget,
-    )
+    let shared = shared(&test.group, solved.vars());
+    let given = solved.project(&shared, run.reader.budget)?;
+    let shared: Vars = shared.into_iter().collect();
+    let (found, steps) = run
+        .trace
+        .nested(|| solve_for(Some(&shared), &test.group, given, run, cells));
+    let nulls = Nulls::AreAlikeIn(&shared);
+    solved.semi_join(&found?, test.is_wanted, nulls, run.reader.budget)?;
+    let is = if test.is_wanted { "exists" } else { "not" };
+    let steps = || vec![("steps", steps)];
+    run.trace.step(is, &[&test.group.at], steps, solved.len());
+    Ok(())
 }
 
-/// The rows of a nested group, for each of what it shares.
-fn nested(
-    group: &Group,
-    seeds: &[Var],
-    solved: &Relation,
-    run: Run<'_>,
-    cells: &mut Cells,
-) -> Result<(Relation, Vars), Error> {
+/// The variables that a nested group shares with what is around it.
+fn shared(group: &Group, seeds: &[Var]) -> Vec<Var> {
     let mentioned = |var: &&Var| group.scope.mentioned.contains(*var);
-    let shared: Vec<Var> = seeds.iter().filter(mentioned).copied().collect();
-    let given = solved.project(&shared, run.reader.budget)?;
-    let found = solve(group, given, run, cells)?;
-    Ok((found, shared.into_iter().collect()))
+    seeds.iter().filter(mentioned).copied().collect()
 }

@@ -1,4 +1,4 @@
-//! The clauses of one subject: a star.
+//! The clauses of one subject at one time: a star.
 //!
 //! 1. One read of the subject's facts answers all of its clauses.
 //! 2. Its clauses are resolved here: names to predicates and collections, literals to cells. How its subjects are found
@@ -14,8 +14,10 @@ use super::place::{Place, collection_named, literal, named};
 use super::pointer::Pointer;
 use super::reader::Reader;
 use super::relation::Var;
+use super::run::Run;
 use super::select::invalid;
 use super::survey::Survey;
+use super::when::When;
 use crate::model::CollectionId;
 use crate::schema::Predicate;
 
@@ -35,9 +37,12 @@ pub(super) enum Kind<'s> {
     Type(Option<CollectionId>),
 }
 
-/// The clauses of one subject.
+/// The clauses of one subject at one time.
 pub(super) struct Star<'s> {
     pub(super) at: Pointer,
+    /// What it is asked of.
+    pub(super) reader: &'s Reader<'s>,
+    when: Option<When>,
     pub(super) subject: Place,
     pub(super) legs: Vec<Leg<'s>>,
     /// What was counted for it, leg by leg.
@@ -50,7 +55,7 @@ pub(super) struct Star<'s> {
 /// `InvalidQuery` and `InvalidIdentity` for names that the schema does not have or that cannot be used so; `Facts`.
 pub(super) fn stars<'s>(
     clauses: &[Clause],
-    reader: &Reader<'s>,
+    run: Run<'s>,
     cells: &mut Cells,
 ) -> Result<Vec<Star<'s>>, Error> {
     let mut stars: Vec<Star<'s>> = Vec::new();
@@ -58,13 +63,18 @@ pub(super) fn stars<'s>(
         if matches!(clause.verb, Verb::Path(..)) {
             continue;
         }
+        let reader = run.reader_of(clause)?;
         let subject = subject_of(clause, reader, cells)?;
         let leg = Leg::of(clause, reader, cells)?;
-        let of_one = |it: &&mut Star<'s>| it.subject == subject && subject != Place::Any;
+        let of_one = |it: &&mut Star<'s>| {
+            it.subject == subject && it.when == clause.when && subject != Place::Any
+        };
         match stars.iter_mut().find(of_one) {
             Some(star) => star.legs.push(leg),
             None => stars.push(Star {
                 at: clause.at.clone(),
+                reader,
+                when: clause.when,
                 subject,
                 legs: vec![leg],
                 surveys: RefCell::default(),

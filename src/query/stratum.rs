@@ -164,11 +164,6 @@ impl Rules {
         self.rules.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// All rules, by their names.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.values().flatten()
-    }
-
     /// Whether two names are in one component.
     pub(super) fn are_together(&self, a: &str, b: &str) -> bool {
         self.components.get(a) == self.components.get(b)
@@ -230,7 +225,7 @@ fn circle(rules: &BTreeMap<String, Vec<Rule>>, from: &Rule, to: &str, word: &str
         "rules go in a circle through what must be known before: `{}`",
         back.join(" → ")
     );
-    invalid(&from.at, &why)
+    invalid(from.stored.as_ref().unwrap_or(&from.at), &why)
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl Default for Allowance {
 }
 
 impl Allowance {
+    /// Nothing may be counted.
+    pub(super) const fn none() -> Self {
+        Self(Cell::new(0))
+    }
+
     /// Whether so many steps may be spent; then they are taken.
     pub(super) fn takes(&self, steps: usize) -> bool {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);

@@ -8,11 +8,13 @@
 
 mod aggregates;
 mod expressions;
+mod groups;
+mod plans;
 mod rules;
 
 use std::sync::Arc;
 
-use super::{Asked, Error, Json, Query, When};
+use super::{Asked, Counts, Error, Json, Query, When};
 use crate::base::Budget;
 use crate::base::limits::{
     CRAWL_DEPTH_MAX, QUERY_CLAUSES_MAX, QUERY_ORDERS_MAX, QUERY_ROWS_MAX, QUERY_SELECT_MAX,
@@ -42,6 +44,7 @@ const TO: PredicateId = PredicateId(1_014);
 const ASKED: Asked = Asked {
     now_ms: 1_700_000_000_000,
     basis: T(1),
+    counts: Counts::Told,
 };
 
 const HAPPY: u64 = 5_000;

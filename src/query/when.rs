@@ -1,9 +1,18 @@
-//! The moment a query asks about: its `block`.
+//! The moment a query asks about: its `block`, or the time in the name of a clause's source.
 
 use super::error::Error;
 use super::json::Json;
 use super::pointer::Pointer;
 use crate::model::T;
+
+/// A time that a clause has of its own, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub when: When,
+    /// Where in the query.
+    pub at: Pointer,
+}
 
 /// The moment a query asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +43,39 @@ impl When {
                 .to_owned(),
         })
     }
+
+    /// Reads what stands behind `$fdb` in the name of a source: nothing, or what a `block` may be.
+    ///
+    /// # Errors
+    /// `InvalidQuery` if it is none of these.
+    pub(super) fn of_source(source: &str, at: &Pointer) -> Result<Option<Self>, Error> {
+        let Some(text) = source.strip_prefix("$fdb") else {
+            let why = format!("there is no source `{source}`; this database is `$fdb`");
+            return Err(Error::InvalidQuery {
+                at: at.clone(),
+                why,
+            });
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let read = if is_number {
+            text.parse().ok().map(|number| Self::Block(T(number)))
+        } else {
+            ago(text).map(Self::AgoMs).or_else(|| instant(text))
+        };
+        let why = || {
+            format!(
+                "`{source}` is `$fdb` with no time; one is such as `$fdb4`, `$fdbPT5M` or `$fdb2026-11-25T03:00:00Z`"
+            )
+        };
+        let refused = || Error::InvalidQuery {
+            at: at.clone(),
+            why: why(),
+        };
+        read.map(Some).ok_or_else(refused)
+    }
 }
 
 fn instant(text: &str) -> Option<When> {
@@ -57,6 +99,46 @@ fn ago(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_this_database_and_perhaps_a_time() {
+        for (source, when) in [
+            ("$fdb", None),
+            ("$fdb4", Some(When::Block(T(4)))),
+            ("$fdb0", Some(When::Block(T(0)))),
+            ("$fdb007", Some(When::Block(T(7)))),
+            ("$fdb18446744073709551615", Some(When::Block(T(u64::MAX)))),
+            ("$fdbPT5M", Some(When::AgoMs(300_000))),
+            ("$fdb1970-01-01T00:00:01Z", Some(When::Instant(1_000))),
+        ] {
+            assert_eq!(
+                When::of_source(source, &Pointer::root()),
+                Ok(when),
+                "{source}"
+            );
+        }
+        for source in [
+            "$",
+            "$wd",
+            "$fd",
+            "$FDB4",
+            "$fdb-4",
+            "$fdb 4",
+            "$fdb4 ",
+            "$fdb18446744073709551616",
+            "$fdb1.5",
+            "$fdb-PT5M",
+            "$fdbP1M",
+            "$fdb2026-11-25",
+            "$fdbx",
+        ] {
+            let read = When::of_source(source, &Pointer::root());
+            assert!(
+                matches!(read, Err(Error::InvalidQuery { .. })),
+                "{source}: {read:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_block_is_a_number_an_instant_or_a_duration() {

@@ -255,6 +255,7 @@ mod tests {
             ),
             ("_rule/errorMessage", predicate::RULE_ERROR_MESSAGE),
             ("_fn/params", predicate::FN_PARAMS),
+            ("_fn/language", predicate::FN_LANGUAGE),
             ("_setting/anonymous", predicate::SETTING_ANONYMOUS),
             (
                 "_setting/tokenMaxSeconds",

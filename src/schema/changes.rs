@@ -18,9 +18,8 @@ use crate::model::{
 };
 
 /// Predicates that stand in the schema and whose meaning is not built yet.
-const NOT_YET: [(PredicateId, &str); 3] = [
+const NOT_YET: [(PredicateId, &str); 2] = [
     (PredicateId(27), "_predicate/fullText"),
-    (PredicateId(95), "_fn/language"),
     (predicate::AUTH_REDIRECT_URIS, "_auth/redirectUris"),
 ];
 

@@ -391,6 +391,10 @@ fn load_functions(facts: &dyn Facts) -> Result<HashMap<Arc<str>, StoredFunction>
         let Some(code) = text(&row, predicate::FN_CODE) else {
             continue;
         };
+        // What is of another language is no function that a rule can name.
+        if value(&row, predicate::FN_LANGUAGE).is_some() {
+            continue;
+        }
         let params = match value(&row, predicate::FN_PARAMS) {
             Some(Value::Json(json)) => super::bootstrap::names(json)
                 .ok_or_else(|| damaged("a function's parameters", subject))?,

@@ -11,7 +11,7 @@ use std::ops::{Bound, ControlFlow, RangeBounds};
 
 use super::blocks::{Blocks, is_of_blocks};
 use super::error::Error;
-use super::key::Reader;
+use super::key::{Reader, put_predicate};
 use super::row::{Gone, Held, Table, rows_of, tell_all, visit_group};
 use super::run::Entries;
 use super::snapshot::{Snapshot, collection_keys, each_block, post_keys};
@@ -45,30 +45,56 @@ impl Past {
         s: SubjectId,
         only: Option<&[PredicateId]>,
     ) -> Result<Vec<(PredicateId, Value, T)>, Error> {
-        let is_wanted = |p: PredicateId| only.is_none_or(|only| only.contains(&p));
         let mut facts = match s.block() {
             Some(t) => self.blocks().facts(t)?,
             None => Vec::new(),
         };
-        facts.retain(|fact| is_wanted(fact.0));
-        let tables = self.snapshot.tables();
+        facts.retain(|fact| only.is_none_or(|only| only.contains(&fact.0)));
         let key = subject_key(s);
-        let _ = visit_group(&tables.fwd, FORWARD, &key, &[], |suffix, payload| {
+        match only {
+            None => self.gather(&key, &[], &mut facts)?,
+            // One that is read at very many moments has a long history, of which most is of other predicates.
+            Some(only) => {
+                for p in only {
+                    let mut prefix = Vec::new();
+                    put_predicate(&mut prefix, *p);
+                    self.gather(&key, &prefix, &mut facts)?;
+                }
+            }
+        }
+        facts.sort();
+        facts.dedup();
+        Ok(facts)
+    }
+
+    /// Adds the facts of a row, those whose place begins so.
+    fn gather(
+        &self,
+        key: &[u8],
+        prefix: &[u8],
+        facts: &mut Vec<(PredicateId, Value, T)>,
+    ) -> Result<(), Error> {
+        let tables = self.snapshot.tables();
+        let _ = visit_group(&tables.fwd, FORWARD, key, prefix, |suffix, payload| {
+            if !suffix.starts_with(prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
             let held = Held::read(suffix, payload)?;
-            if held.t <= self.t && is_wanted(held.p) {
+            if held.t <= self.t {
                 facts.push((held.p, held.value()?.to_value(), held.t));
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let _ = visit_group(&tables.hfwd, FORWARD, &key, &[], |suffix, payload| {
-            let gone = Gone::read(suffix, payload)?;
-            if gone.t0 <= self.t && self.t < gone.t1 && is_wanted(gone.p) {
+        let _ = visit_group(&tables.hfwd, FORWARD, key, prefix, |suffix, payload| {
+            if !suffix.starts_with(prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if let Some(gone) = Gone::held_at(suffix, payload, self.t)? {
                 facts.push((gone.p, gone.o, gone.t0));
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        facts.sort();
-        Ok(facts)
+        Ok(())
     }
 
     fn had(&self, s: SubjectId, p: PredicateId, o: ValueRef<'_>) -> Result<bool, Error> {

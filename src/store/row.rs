@@ -125,14 +125,31 @@ pub(super) struct Gone {
 
 impl Gone {
     pub(super) fn read(suffix: &[u8], payload: &[u8]) -> Result<Self, Error> {
+        let gone = Self::read_if(suffix, payload, |_, _| true)?;
+        gone.ok_or_else(|| Error::corrupt("a fact of the past is not there"))
+    }
+
+    /// The entry, if the fact held at `t`; of any other the value is not read.
+    pub(super) fn held_at(suffix: &[u8], payload: &[u8], t: T) -> Result<Option<Self>, Error> {
+        Self::read_if(suffix, payload, |t0, t1| t0 <= t && t < t1)
+    }
+
+    fn read_if(
+        suffix: &[u8],
+        payload: &[u8],
+        is_wanted: impl FnOnce(T, T) -> bool,
+    ) -> Result<Option<Self>, Error> {
         let mut suffix = Reader::new(suffix);
         let p = suffix.predicate()?;
         let key = suffix.key_value()?;
         let t0 = suffix.t()?;
         let mut payload = Reader::new(payload);
         let t1 = payload.t()?;
+        if !is_wanted(t0, t1) {
+            return Ok(None);
+        }
         let o = super::key::whole_value(key, payload.rest())?;
-        Ok(Self { p, o, t0, t1 })
+        Ok(Some(Self { p, o, t0, t1 }))
     }
 }
 

@@ -17,12 +17,12 @@ use super::spec::Specs;
 use super::staged::{Staged, Tempid};
 use super::warning::Warning;
 use crate::model::system::predicate;
-use crate::model::{Facts, Flake, Op, Overlay, PredicateId, SubjectId, T};
+use crate::model::{Facts, Flake, Op, Overlay, PredicateId, SubjectId, T, Value};
 use crate::policy::{
     Cause, Permissions, Policy, PolicyChange, StagedFlake, check_grants, check_policy,
     gives_account, judge_writes, touches_policy,
 };
-use crate::query::Pointer;
+use crate::query::{Pointer, check_rules};
 use crate::schema::{Schema, touches_schema};
 use crate::{policy, schema};
 
@@ -127,6 +127,7 @@ pub(super) fn checked(followed: Followed, t: T, ground: &Ground<'_>) -> Result<C
         BTreeSet::new()
     };
     let new_policy = policy_stage(&after, &sorted, &sent, ground, &place)?;
+    rules_stage(&after, &sorted, &place)?;
     let policy = new_policy.as_deref().unwrap_or(ground.policy);
     if new_policy.is_some() || gives_account(&sorted, policy) {
         grant_stage((&after, policy), &flakes, &renames, ground)
@@ -221,6 +222,48 @@ fn policy_stage(
     let policy = ground.policy.anew(schema);
     check(&policy)?;
     Ok(Some(Arc::new(policy)))
+}
+
+/// That what would be called as stored rules are rules, of the function's name.
+fn rules_stage(
+    after: &dyn Facts,
+    sorted: &[Flake],
+    place: &dyn Fn(SubjectId) -> Option<Pointer>,
+) -> Result<(), Error> {
+    let is_text = |flake: &&Flake| {
+        let of = [
+            predicate::FN_NAME,
+            predicate::FN_CODE,
+            predicate::FN_LANGUAGE,
+        ];
+        flake.op == Op::Assert && of.contains(&flake.p)
+    };
+    let touched: BTreeSet<SubjectId> = sorted.iter().filter(is_text).map(|it| it.s).collect();
+    for subject in touched {
+        // The checks of the policy have told of a language that there is not.
+        if after
+            .value_list(subject, predicate::FN_LANGUAGE)?
+            .is_empty()
+        {
+            continue;
+        }
+        let text = |p| -> Result<Option<Arc<str>>, Error> {
+            let values = after.value_list(subject, p)?;
+            Ok(values.into_iter().find_map(|value| match value {
+                Value::String(text) => Some(text),
+                _ => None,
+            }))
+        };
+        let (Some(name), Some(code)) = (text(predicate::FN_NAME)?, text(predicate::FN_CODE)?)
+        else {
+            continue;
+        };
+        check_rules(&code, &name).map_err(|why| {
+            let why = format!("function `{name}`: {why}");
+            located(policy::Error::InvalidFunction { subject, why }, place)
+        })?;
+    }
+    Ok(())
 }
 
 /// Law 10. A rename gives nobody anything, so what is granted is told from the state before in the new names.

@@ -9,7 +9,7 @@ use solon::base::Budget;
 use solon::model::system::{collection, predicate};
 use solon::model::{Empty, Facts, Overlay, PredicateId, SubjectId, T, Value};
 use solon::policy::{Op, Policy, View};
-use solon::query::{Asked, Json, Query, queries_of};
+use solon::query::{Asked, Counts, Json, Query, queries_of};
 use solon::schema::Schema;
 
 use crate::oracle::{List, World, overlay, seeds};
@@ -197,6 +197,7 @@ pub(crate) fn ask_within(
     let asked = Asked {
         now_ms: 0,
         basis: T(1),
+        counts: Counts::Hidden,
     };
     let answer = query.run(facts, schema, asked, budget)?;
     Ok(answer.write())

@@ -250,28 +250,40 @@ fn parts(items: &[Item]) -> Vec<(Vec<&Item>, Option<&Item>)> {
     parts
 }
 
-/// What is bound before any optional, and the binds that wait for the optionals.
-fn joined<'i>(part: &[&'i Item], given: Vars) -> (Vars, Vec<&'i Item>) {
-    let mut bound = given;
+/// What is bound before any optional, what of that can be counted on by binds, and the binds that wait for more.
+///
+/// What is bound around the group and is given a value in it waits for that value.
+fn joined<'i>(part: &[&'i Item], given: Vars) -> (Vars, Vars, Vec<&'i Item>) {
     let mut waiting = Vec::new();
+    let (mut here, mut given_here) = (0, 0);
     for item in part {
         match item {
             Item::Optional(_) | Item::Test(..) | Item::Filter(..) => {}
-            Item::Bind(..) => waiting.push(*item),
-            _ => bound |= possible(item),
+            Item::Bind(var, _) => {
+                waiting.push(*item);
+                given_here |= bit(*var);
+            }
+            _ => here |= possible(item),
         }
     }
+    let mut known = (given & !given_here) | here;
+    retain_waiting(&mut waiting, &mut known);
+    (given | known, known, waiting)
+}
+
+/// Takes out the binds that have all that they need, one after the other.
+fn retain_waiting(waiting: &mut Vec<&Item>, known: &mut Vars) {
     loop {
         let before = waiting.len();
         waiting.retain(|item| match item {
-            Item::Bind(var, expr) if vars_of(expr) & !bound == 0 => {
-                bound |= bit(*var);
+            Item::Bind(var, expr) if vars_of(expr) & !*known == 0 => {
+                *known |= bit(*var);
                 false
             }
             _ => true,
         });
         if waiting.len() == before {
-            return (bound, waiting);
+            return;
         }
     }
 }
@@ -282,7 +294,7 @@ pub(crate) fn check(items: &[Item], given: Vars) -> Result<Vars, Refused> {
     for (part, fold) in parts(items) {
         bound = check_part(&part, bound)?;
         if let Some(Item::Fold(var, _, over)) = fold {
-            if bound & bit(*over) == 0 || bound & bit(*var) != 0 {
+            if bound & bit(*over) == 0 {
                 return Err(Refused::Unbound);
             }
             bound |= bit(*var);
@@ -292,7 +304,8 @@ pub(crate) fn check(items: &[Item], given: Vars) -> Result<Vars, Refused> {
 }
 
 fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
-    let (mut bound, late) = joined(part, given);
+    let (mut bound, mut known, late) = joined(part, given);
+    let around = !part.iter().fold(0, |all, it| all | possible(it));
     let optionals: Vec<&&Item> = part
         .iter()
         .filter(|it| matches!(it, Item::Optional(_)))
@@ -305,7 +318,7 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
     }
     for (index, optional) in optionals.iter().enumerate() {
         // What is bound around the group alone does not count.
-        let own = possible(optional) & !joined(part, 0).0;
+        let own = possible(optional) & !joined(part, around).0;
         for (other, it) in optionals.iter().enumerate() {
             if other != index && mentioned(it) & own != 0 {
                 return Err(Refused::Twice);
@@ -322,6 +335,16 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
             }
         }
     }
+    for item in &late {
+        // What waits for optionals comes too late for them.
+        let waits = possible(item) & !known;
+        let others = part
+            .iter()
+            .filter(|it| matches!(it, Item::Optional(_) | Item::Union(_)));
+        if others.into_iter().any(|it| mentioned(it) & waits != 0) {
+            return Err(Refused::Twice);
+        }
+    }
     begin(part, given, bound, &late)?;
     let seeds = bound;
     for optional in &optionals {
@@ -330,19 +353,14 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
         };
         bound |= check(items, seeds & mentioned(optional))?;
     }
+    known |= bound & !seeds;
     let mut late: Vec<&Item> = late;
-    while !late.is_empty() {
-        let before = late.len();
-        late.retain(|item| match item {
-            Item::Bind(var, expr) if vars_of(expr) & !bound == 0 => {
-                bound |= bit(*var);
-                false
-            }
-            _ => true,
-        });
-        if late.len() == before {
-            return Err(Refused::Unbound);
-        }
+    for item in &late {
+        bound |= possible(item);
+    }
+    retain_waiting(&mut late, &mut known);
+    if !late.is_empty() {
+        return Err(Refused::Unbound);
     }
     for item in part {
         match item {
@@ -541,14 +559,7 @@ impl Naive {
                 let mut folded: Vec<Term> = rows.rows.iter().map(|row| row[*over]).collect();
                 folded.retain(|term| *term != 0);
                 let term = self.fold(name, folded);
-                let with = |mut row: Row| {
-                    row[*var] = term;
-                    row
-                };
-                rows = Rows {
-                    vars: rows.vars | bit(*var),
-                    rows: rows.rows.into_iter().map(with).collect(),
-                };
+                rows = bind(&rows, *var, |_| term);
             }
         }
         Ok(rows)
@@ -580,7 +591,7 @@ impl Naive {
     }
 
     fn part(&mut self, part: &[&Item], given: Rows) -> Result<Rows, TooMuch> {
-        let (will_be, late) = joined(part, given.vars);
+        let (will_be, _, late) = joined(part, given.vars);
         let mut rows = given;
         // What needs nothing first.
         for item in part {

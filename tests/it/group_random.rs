@@ -148,9 +148,9 @@ pub(crate) const NOW: Features = Features {
     binds: true,
     paths: true,
     predicates: false,
-    rules: false,
-    folds: false,
-    nulls_descend: false,
+    rules: true,
+    folds: true,
+    nulls_descend: true,
 };
 
 /// A query: its items and its rules, and what it binds if it has a meaning.

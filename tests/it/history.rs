@@ -2,18 +2,23 @@
 //! functions; what is hidden changes no byte and no bound; and their limits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value as Js, json};
 use solon::Receipt;
+use solon::base::Clock;
 use solon::base::limits::{HISTORY_AUTHS_MAX, QUERY_MULTI_MAX, QUERY_ROWS_MAX};
-use solon::db::Error;
+use solon::db::{Database, Error, Options};
 use solon::model::system::{ROOT_AUTH, collection, predicate};
-use solon::model::{CollectionId, Flake, Op, PredicateId, SubjectId, T, Value};
+use solon::model::{CollectionId, Flake, Incarnation, Op, PredicateId, SubjectId, T, Value};
 use solon::query::{Json, flake_json};
 use solon::schema::bootstrap;
+use solon::store::Store;
 
 use crate::support::random::{Random, Repeat, seeds};
-use crate::support::{Db, office, rule};
+use crate::support::{Db, START_MS, office, rule};
 
 const DOC: u64 = 20;
 const TEAM: u64 = 21;
@@ -858,4 +863,113 @@ fn the_queries_of_a_multi_query_share_one_state_and_one_budget() {
     let alone = root.query(&docs.to_string()).unwrap().fuel.unwrap();
     let two = json!({"a": docs, "b": docs}).to_string();
     assert_eq!(root.multi_query(&two).unwrap().fuel, Some(2 * alone));
+}
+
+#[test]
+fn a_predicate_that_is_gone_has_the_name_that_it_had() {
+    let db = office();
+    db.root(&json!([{"_id": "_predicate", "name": "doc/notes", "type": "string", "multi": true}]));
+    let made = db.root(&json!([{"_id": "doc", "key": "a", "notes": ["x"]}]));
+    db.root(&json!([{"_id": ["doc/key", "a"], "notes": null}]));
+    db.root(&json!([{"_id": ["_predicate/name", "doc/notes"], "_action": "delete"}]));
+    let pretty = json!({"history": ["doc/key", "a"], "prettyPrint": true});
+    let id = made.flakes[0].s.raw();
+    let told = |block: u64, asserted: Js, retracted: Js| {
+        let t = -i64::try_from(block).unwrap();
+        json!({"block": block, "t": t, "asserted": asserted, "retracted": retracted})
+    };
+    let expected = json!([
+        told(5, json!([]), json!([{"_id": id, "doc/notes": ["x"]}])),
+        told(
+            4,
+            json!([{"_id": id, "doc/key": "a", "doc/notes": ["x"]}]),
+            json!([])
+        ),
+    ]);
+    assert_eq!(ask(&db, "root", &pretty), expected);
+    let gone = db.try_ask("root", &json!({"history": [null, "doc/notes"]}));
+    assert_eq!(gone.unwrap_err().code(), "db/invalid-query");
+}
+
+#[test]
+fn long_texts_that_begin_alike_have_histories_of_their_own() {
+    let db = office();
+    let text = |end: &str| format!("{}{end}", "long ".repeat(2_000));
+    db.root(&json!([{"_id": "doc", "key": text("a"), "title": text("one")}]));
+    db.root(&json!([{"_id": "doc", "key": text("b"), "title": text("two")}]));
+    db.root(&json!([{"_id": ["doc/key", text("a")], "title": text("two"), "key": text("c")}]));
+    let blocks = |query: Js| -> Vec<u64> {
+        let told = ask(&db, "root", &query);
+        let told = told.as_array().unwrap().iter();
+        told.map(|it| it["block"].as_u64().unwrap()).collect()
+    };
+    for (query, expected) in [
+        (json!([null, "doc/title", text("one")]), vec![5, 3]),
+        (json!([null, "doc/title", text("two")]), vec![5, 4]),
+        (json!([null, "doc/title", text("three")]), vec![]),
+        (json!([["doc/key", text("a")], "doc/key"]), vec![5, 3]),
+        (json!([["doc/key", text("b")], "doc/key"]), vec![4]),
+        (json!([["doc/key", text("c")], "doc/key"]), vec![5, 3]),
+        (json!([["doc/key", text("d")], "doc/key"]), vec![]),
+    ] {
+        assert_eq!(blocks(json!({"history": query})), expected);
+    }
+}
+
+/// A clock that moves on whenever it is looked at, once it is let go.
+#[derive(Debug, Default)]
+struct Looked {
+    is_let_go: AtomicBool,
+    looks: AtomicU64,
+}
+
+impl Clock for Looked {
+    fn now_ms(&self) -> i64 {
+        START_MS
+    }
+
+    fn elapsed(&self) -> Duration {
+        let step = u64::from(self.is_let_go.load(Ordering::SeqCst));
+        Duration::from_millis(500 * self.looks.fetch_add(step, Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn work_on_what_is_hidden_is_bounded_by_the_deadline() {
+    let clock = Arc::new(Looked::default());
+    let backend = redb::backends::InMemoryBackend::new();
+    let store = Store::create_on(backend, Incarnation([7; 16])).unwrap();
+    let options = Options {
+        clock: Arc::clone(&clock) as _,
+        ..Options::default()
+    };
+    let database = Database::start(store, &options).unwrap();
+    let numbers: Vec<u32> = (0..90_000).collect();
+    for items in [
+        json!([{"_id": "_collection", "name": "doc"},
+               {"_id": "_predicate", "name": "doc/key", "type": "string", "unique": true},
+               {"_id": "_predicate", "name": "doc/numbers", "type": "int", "multi": true}]),
+        json!([{"_id": "_auth", "id": "ann", "roles": [{"_id": "_role", "id": "r",
+                "rules": [rule("keys", "doc", &["doc/key"], "true", &["query"])]}]}]),
+        json!([{"_id": "doc", "key": "few"}]),
+        json!([{"_id": "doc", "key": "many", "numbers": numbers}]),
+    ] {
+        database.transact(&items.to_string()).unwrap();
+    }
+    let view = database.view("ann").unwrap();
+    clock.is_let_go.store(true, Ordering::SeqCst);
+    for (query, code) in [
+        (json!({"history": ["doc/key", "few"]}), None),
+        (json!({"block": 4}), None),
+        (json!({"history": ["doc/key", "many"]}), Some("db/deadline")),
+        (
+            json!({"history": [null, "doc/numbers"]}),
+            Some("db/deadline"),
+        ),
+        (json!({"block": 5}), Some("db/deadline")),
+    ] {
+        clock.looks.store(0, Ordering::SeqCst);
+        let told = view.query(&query.to_string());
+        assert_eq!(told.err().map(|error| error.code()), code, "{query}");
+    }
 }

@@ -7,6 +7,7 @@
 //! - `attack_changes`: attacks by changes of the schema, by erasing, and by what is imported
 //! - `attack_tokens`: forged tokens: algorithms, keys, headers and claims of somebody's own
 //! - `attack_writes`: attacks by what a transaction does beside writing: functions, specs, components, trials
+//! - `bombs`: queries that would take for ever or all memory, or that nobody would send
 //! - `certificate`: client certificates: whom one names, and when it names nobody any more
 //! - `cli`: the command line: exit codes and outputs
 //! - `cli_client`: the command line as a client of servers that are played: where a token goes, exit codes
@@ -24,10 +25,10 @@
 //! - `ended`: all tokens of a database end at once, of whatever kind
 //! - `erase`: what is erased is in no table, not in the log, and not in the bytes of the file
 //! - `flood`: floods of bad tokens and of sign-ins, counted in work, while others go on
-//! - `history`: block, history and multi-queries beside a plain list of all flakes, what is hidden from them, their limits
 //! - `group_model`: what groups of clauses mean, said slowly; for `groups` and `sparql`
 //! - `group_random`: random groups, and worlds that they are about
 //! - `groups`: random groups beside what they mean, in any order, under a view, and with what is hidden changed
+//! - `history`: block, history and multi-queries beside a plain list of all flakes, what is hidden from them, their limits
 //! - `http`: the HTTP door: routes, headers, refusals, limits at the edge, a graceful stop
 //! - `import`: importing: forms, edges, tempids, lines of errors
 //! - `import_again`: importing again: what was made is made once, whatever stopped the import before
@@ -40,6 +41,7 @@
 //! - `manual`: the manual of transactions, run as it stands
 //! - `mint`: tokens as the database judges them: who may mint for whom, and when a token is good no more
 //! - `model`: random commits to the store and to a plain set of flakes agree
+//! - `moments`: clauses with times of their own, on random histories: at one time as `block`, at two as a join of both
 //! - `naive_transact`: random transactions against a plain processor of them: flakes, tempids, codes and places agree
 //! - `noise`: requests that nobody would send, seeded
 //! - `clauses`: random queries of clauses beside nested loops over a plain list, in any order, and under a view
@@ -76,6 +78,7 @@ mod attack_changes;
 mod attack_people;
 mod attack_tokens;
 mod attack_writes;
+mod bombs;
 mod certificate;
 mod clauses;
 #[cfg(feature = "cli")]
@@ -121,6 +124,7 @@ mod limits;
 mod manual;
 mod mint;
 mod model;
+mod moments;
 mod naive_transact;
 mod noise;
 mod oracle;

@@ -364,6 +364,23 @@ fn expressions_are_so_many_and_so_large_and_no_more() {
     assert!(run(&world, &searches(fit)).is_ok());
     let error = run(&world, &searches(fit + 1)).unwrap_err();
     let max = QUERY_EXPRESSION_NODES_MAX;
+    // Those of rules and of groups are counted with them.
+    let rules = |count: usize| {
+        let search = r#"(re-find \"a\" ?h)"#;
+        let filter = format!("(or {})", vec![search; 16].join(" "));
+        let rule =
+            format!(r#"["(named ?h)",["?p","person/handle","?h"],{{"filter":["{filter}"]}}]"#);
+        format!(
+            r#"{{"select":"?h","where":[["(named ?h)"]],"rules":[{}]}}"#,
+            vec![rule; count].join(",")
+        )
+    };
+    assert!(run(&world, &rules(fit)).is_ok());
+    let of_rules = run(&world, &rules(fit + 1)).unwrap_err();
+    assert!(
+        matches!(of_rules, Error::Limit { max: it, .. } if it == max),
+        "{of_rules}"
+    );
     assert!(
         matches!(error, Error::Limit { max: it, .. } if it == max),
         "{error}"

@@ -424,6 +424,53 @@ fn a_rule_holds_wherever_its_items_do_however_it_is_written() {
             r#""(far <2> ?x)""#,
             "[0,1,2,3,4]",
         ),
+        // Aggregates, of groups and of all, and of what is reached.
+        (
+            r#"["(fans ?y (count ?x))",["?x","person/follows","?y"]]"#,
+            r#""(fans <0> ?x)""#,
+            "[1]",
+        ),
+        (
+            r#"["(fans ?y (count ?x))",["?x","person/follows","?y"]]"#,
+            r#""(fans ?x 2)""#,
+            "[]",
+        ),
+        (
+            r#"["(fans (count ?x))",["?x","person/follows","?y"]]"#,
+            r#""(fans ?x)""#,
+            "[7]",
+        ),
+        (
+            r#"["(fans (count (distinct ?x)) ?y (max ?n))",["?x","person/follows","?y"],["?x","person/handle","?n"]]"#,
+            r#""(fans 1 ?x \"p1\")""#,
+            "[2]",
+        ),
+        (
+            r#"["(none (count ?x))",["?x","person/handle","nobody"]]"#,
+            r#""(none ?x)""#,
+            "[]",
+        ),
+        (
+            &format!(
+                r#"{UNDER},["(size ?x (count ?b))",["(under ?x ?b)"]],["(most (max ?n))",["(size nil ?n)"]]"#
+            ),
+            r#""(most ?x)""#,
+            "[5]",
+        ),
+        (
+            &format!(
+                r#"{UNDER},["(size ?x (count ?b))",["(under ?x ?b)"]],["(small ?x)",["(size ?x ?n)"],{{"filter":["(< ?n 3)"]}}]"#
+            ),
+            r#""(small ?x)""#,
+            "[3,5,6]",
+        ),
+        (
+            &format!(
+                r#"{UNDER},["(size ?x (count ?b))",["(under ?x ?b)"]],["(as-small ?x ?y)",["(size ?x ?n)"],["(size ?y ?n)"]]"#
+            ),
+            r#""(as-small ?x <6>)""#,
+            "[3,5,6]",
+        ),
         // A row with a null is none.
         (
             r#"["(liked ?x ?n)",["?x","person/follows","?y"],["?y","person/handle","?n"]]"#,
@@ -552,6 +599,26 @@ fn rules_that_cannot_be_are_refused_with_their_place() {
             "`c → exists a → b → c`",
         ),
         (
+            format!(r#"[["(a (count ?x))",["(a ?x)"]]]"#),
+            "/rules/0",
+            "`a → aggregate a`",
+        ),
+        (
+            format!(r#"[["(a (count ?n))",{follows}]]"#),
+            "/rules/0/0",
+            "`?n` is not bound",
+        ),
+        (
+            format!(r#"[["(a (max 2 ?x))",{follows}]]"#),
+            "/rules/0/0",
+            "tells one value",
+        ),
+        (
+            format!(r#"[["(a (many ?x))",{follows}]]"#),
+            "/rules/0/0",
+            "there is no aggregate `many`",
+        ),
+        (
             format!(r#"[["(a ?x)",{follows},{{"optional":[["(a ?y)"]]}}]]"#),
             "/rules/0",
             "`a → optional a`",
@@ -659,7 +726,7 @@ fn a_call_with_a_bound_end_costs_what_it_reaches() {
         .flat_map(|chain| (0..99).map(move |it| (chain * 100 + it, chain * 100 + it + 1)))
         .collect();
     let world = follows(&edges);
-    for rules in [UNDER, UNDER_LEFT] {
+    for rules in [UNDER, UNDER_LEFT, UNDER_UNION] {
         for (call, reached) in [
             (format!("(under {} ?x)", person(4_200)), 99),
             (format!("(under ?x {})", person(4_299)), 99),
@@ -681,12 +748,7 @@ fn a_call_with_a_bound_end_costs_what_it_reaches() {
             assert_eq!(answer.map(|it| rows(&it)), Ok(reached), "{query}");
             println!("{call}: {} steps", budget.spent());
             // The square of a chain is 10,000, and all chains have as many people.
-            let most = if rules == UNDER_LEFT && call.starts_with("(under ?x") {
-                60_000
-            } else {
-                8_000
-            };
-            assert!(budget.spent() < most, "{query}: {} steps", budget.spent());
+            assert!(budget.spent() < 6_000, "{query}: {} steps", budget.spent());
         }
     }
 }
@@ -797,6 +859,8 @@ impl Model {
                     }
                 }
             }
+            found.sort_unstable();
+            found.dedup();
             found
         })
     }
@@ -984,7 +1048,7 @@ fn model_world(model: &Model) -> World {
 
 #[test]
 fn random_rules_hold_for_what_a_plain_evaluation_says() {
-    for seed in 0..300_u64 {
+    for seed in 0..80_u64 {
         println!("seed {seed}");
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9));
         let model = dice.model();
