@@ -18,7 +18,6 @@ use datafrog::{Iteration, Relation};
 use floor::{Round, in_turns, mixed};
 use solon::Database;
 use solon::base::Budget;
-use solon::model::Facts as _;
 use solon::query::{Asked, Counts, Json, Query};
 use solon::schema::Schema;
 use solon::store::{Snapshot, Store};
@@ -145,7 +144,6 @@ fn answer(query: &str, snapshot: &Snapshot, schema: &Schema) -> usize {
     let asked = Asked {
         counts: Counts::Hidden,
         now_ms: 0,
-        basis: snapshot.basis(),
     };
     match query.run(snapshot, schema, asked, &budget).unwrap() {
         Json::Array(rows) => rows.len(),

@@ -20,7 +20,6 @@ use oxigraph::sparql::{QueryResults, SparqlEvaluator};
 use oxigraph::store::Store as Graph;
 use solon::Database;
 use solon::base::Budget;
-use solon::model::Facts as _;
 use solon::query::{Asked, Counts, Json, Query};
 use solon::schema::Schema;
 use solon::store::{Snapshot, Store};
@@ -219,7 +218,6 @@ fn answer(question: &Question, snapshot: &Snapshot, schema: &Schema) -> u64 {
     let budget = Budget::new(u64::MAX, None);
     let asked = Asked {
         now_ms: 0,
-        basis: snapshot.basis(),
         counts: Counts::Hidden,
     };
     match query.run(snapshot, schema, asked, &budget).unwrap() {

@@ -19,7 +19,6 @@ pub(super) fn answer(request: &Request, sight: &Sight<'_>) -> Result<(Json, T), 
             let basis = sight.basis(query.when())?;
             let asked = Asked {
                 now_ms: sight.now_ms(),
-                basis,
                 counts: if sight.fuel().is_some() {
                     Counts::Told
                 } else {

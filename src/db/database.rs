@@ -589,6 +589,14 @@ impl RootView {
     pub fn query(&self, text: &str) -> Result<super::answer::Answer, Error> {
         self.database.view(ROOT_AUTH)?.query(text)
     }
+
+    /// Answers what may be one query of any kind, or several: the keys tell.
+    ///
+    /// # Errors
+    /// As [`View::ask`].
+    pub fn ask(&self, text: &str) -> Result<super::answer::Answers, Error> {
+        self.database.view(ROOT_AUTH)?.ask(text)
+    }
 }
 
 /// A job that nobody waits for.

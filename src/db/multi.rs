@@ -20,14 +20,14 @@ pub(super) fn answers(query: MultiQuery, sight: &Sight<'_>) -> MultiAnswer {
 }
 
 fn one(query: NamedQuery, sight: &Sight<'_>) -> (String, Result<String, Error>) {
+    let paid = sight.budget().spend(query.steps()).map_err(Error::from);
+    let request = paid.and_then(|()| query.request().map_err(Error::from));
     let NamedQuery {
         name,
-        request,
         inherits_block,
+        ..
     } = query;
-    let answered = request
-        .map_err(Error::from)
-        .and_then(|request| answer(&request, sight));
+    let answered = request.and_then(|request| answer(&request, sight));
     // A tree is larger than its text, and the others are still to come.
     let told = answered.map(|(json, _)| json.write()).map_err(|error| {
         let is_of_whole = inherits_block && error.at() == Some("/block");

@@ -159,7 +159,6 @@ impl Bench<'_> {
         let sight = View::new(reads, Arc::clone(&schema), &facts, now_ms, &budget);
         let asked = Asked {
             now_ms,
-            basis: snapshot.basis(),
             counts: if is_root {
                 Counts::Told
             } else {

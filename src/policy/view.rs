@@ -9,6 +9,7 @@
 //!    (law 14), so that a hidden fact changes no answer.
 //! 5. Sealed predicates are shown to nobody, root included.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -118,6 +119,30 @@ impl<'a> View<'a> {
         }
         self.budget.spend(steps.saturating_add(1))?;
         Ok(true)
+    }
+
+    /// Whether a fact under this predicate might be visible, whatever the facts are. Where none might, none is read.
+    fn could_show(&self, p: PredicateId) -> bool {
+        if self.permissions.is_root() || !matches!(self.permissions.plan_of(p), Plan::Deny) {
+            return true;
+        }
+        let described = self.schema.predicate(p);
+        described.is_none_or(|it| law_shows_in(it.collection))
+    }
+
+    /// Of some predicates, those under which a fact might be visible.
+    fn showing<'p>(&self, predicates: &'p [PredicateId]) -> Cow<'p, [PredicateId]> {
+        if predicates.iter().all(|p| self.could_show(*p)) {
+            return Cow::Borrowed(predicates);
+        }
+        let showing = predicates.iter().filter(|p| self.could_show(**p));
+        Cow::Owned(showing.copied().collect())
+    }
+
+    /// Whether anything in a collection might be visible.
+    fn could_show_in(&self, c: CollectionId) -> bool {
+        let mut predicates = self.schema.predicates();
+        law_shows_in(c) || predicates.any(|it| it.collection == c && self.could_show(it.id))
     }
 
     fn is_sealed(&self, p: PredicateId) -> bool {
@@ -300,6 +325,18 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether the law shows anything in a collection without asking rules.
+fn law_shows_in(c: CollectionId) -> bool {
+    matches!(
+        c,
+        collection::PREDICATE
+            | collection::COLLECTION
+            | collection::TAG
+            | collection::TOKEN
+            | CollectionId::TX
+    )
+}
+
 impl Plan {
     /// Laws 3, 5 and 7 for one flake: no deny says yes or fails, and in some role a rule says yes.
     pub(super) fn allows(
@@ -361,9 +398,10 @@ impl Facts for View<'_> {
         predicates: &[PredicateId],
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
+        let predicates = self.showing(predicates);
         self.seen(
             Look::Row,
-            |each| self.facts.among(s, predicates, each),
+            |each| self.facts.among(s, &predicates, each),
             visit,
         )
     }
@@ -375,6 +413,9 @@ impl Facts for View<'_> {
         visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.pay_for_finding(p)?;
+        if !self.could_show(p) {
+            return Ok(());
+        }
         let mut failed = None;
         self.facts.subjects(p, o, &mut |s| match self.sees_now(
             Fact {
@@ -422,6 +463,9 @@ impl Facts for View<'_> {
 
     fn range(&self, p: PredicateId, bounds: &Bounds, visit: &mut Visit<'_>) -> Result<(), Error> {
         self.pay_for_finding(p)?;
+        if !self.could_show(p) {
+            return Ok(());
+        }
         self.seen(Look::Find, |each| self.facts.range(p, bounds, each), visit)
     }
 
@@ -432,6 +476,9 @@ impl Facts for View<'_> {
         after: Option<SubjectId>,
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
+        if !self.could_show_in(c) {
+            return Ok(());
+        }
         self.seen(
             Look::Row,
             |each| self.facts.collection(c, direction, after, each),
@@ -447,10 +494,14 @@ impl Facts for View<'_> {
         predicates: &[PredicateId],
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
+        let predicates = self.showing(predicates);
+        if predicates.is_empty() {
+            return Ok(());
+        }
         let facts = self.facts;
         self.seen(
             Look::Row,
-            |each| facts.collection_among(c, direction, after, predicates, each),
+            |each| facts.collection_among(c, direction, after, &predicates, each),
             visit,
         )
     }
@@ -462,6 +513,9 @@ impl Facts for View<'_> {
         direction: Direction,
         visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        if !self.could_show_in(c) {
+            return Ok(());
+        }
         let mut told = None;
         each(
             |visit| self.facts.collection(c, direction, None, visit),

@@ -143,7 +143,9 @@ impl Aggregate {
             Kind::List(items) => items.split_first().unzip(),
             _ => (None, None),
         };
-        let name = head.and_then(symbol).unwrap_or_default();
+        let Some(name) = head.and_then(symbol) else {
+            return Err(invalid(at, "an aggregate is such as `(sum ?n)`"));
+        };
         let Some(mut fold) = Fold::named(name) else {
             let why = format!(
                 "there is no aggregate `{name}`: there are avg, count, count-distinct, groupconcat, max, median, min, \

@@ -12,7 +12,6 @@
 //! 3. Aggregates fold the whole set of rows, or each group of `groupBy`; alone they are the one row of it.
 //! 4. Rows ascend by what is selected, then by all variables in the order of their names. `orderBy` goes before that.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::cell::{Cell, Cells};
@@ -22,14 +21,15 @@ use super::crawl::{Crawl, Keys};
 use super::error::Error;
 use super::find::too_many_rows;
 use super::fold::{Folded, Folding};
-use super::group::{Group, GroupReader, Vars};
+use super::group::{Group, Vars};
+use super::group_reader::GroupReader;
 use super::grouping::{Grouped, Grouping};
 use super::json::Json;
 use super::memory::Held;
 use super::moments::moments;
 use super::names::Names;
 use super::options::Options;
-use super::order::{By, Key, compare, ordered, read_order};
+use super::order::{By, Key, Ranks, distinct, ordered, read_order};
 use super::pointer::Pointer;
 use super::program::Program;
 use super::reader::Reader;
@@ -187,6 +187,8 @@ impl Analytical {
             reader,
             cells: &cells,
             crawl: Crawl::new(reader),
+            are_folded: self.columns.are_folded(),
+            places: self.columns.vars().map(|var| solved.place(var)).collect(),
         };
         let answer = telling.answer(&groups)?;
         Ok(if is_explained {
@@ -269,7 +271,7 @@ impl Analytical {
     /// Puts groups in the order of what their aggregates come to, where that is asked for.
     fn order_groups(
         &self,
-        groups: &mut [Grouped],
+        groups: &mut Vec<Grouped>,
         solved: &Relation,
         reader: &Reader<'_>,
         cells: &Cells,
@@ -292,14 +294,21 @@ impl Analytical {
                 Some(Folded::Many(_)) | None => None,
             },
         };
-        groups.sort_by(|a, b| {
-            let keys = self.order.iter().map(|key| {
-                let (a, b) = (cell(a, key), cell(b, key));
-                let (a, b) = (a.unwrap_or(Cell::NULL), b.unwrap_or(Cell::NULL));
-                compare(a, b, key, cells)
-            });
-            keys.fold(Ordering::Equal, Ordering::then)
-        });
+        let mut held = reader.memory.hold_nothing();
+        held.add(steps.saturating_mul(BYTES_OF_AN_ORDERED_GROUP))?;
+        let mut keyed: Vec<(Vec<i64>, Grouped)> = std::mem::take(groups)
+            .into_iter()
+            .map(|group| (Vec::new(), group))
+            .collect();
+        for key in &self.order {
+            let column = keyed.iter().filter_map(|(_, group)| cell(group, key));
+            let ranks = Ranks::of(distinct(column), key, &mut held, cells)?;
+            for (ranked, group) in &mut keyed {
+                ranked.push(ranks.rank(cell(group, key).as_ref()));
+            }
+        }
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        groups.extend(keyed.into_iter().map(|(_, group)| group));
         Ok(())
     }
 }
@@ -311,7 +320,17 @@ struct Telling<'t> {
     reader: &'t Reader<'t>,
     cells: &'t Cells,
     crawl: Crawl<'t>,
+    /// Whether nothing of any one row is told.
+    are_folded: bool,
+    /// Where the variables that are told stand in a row, one after the other.
+    places: Vec<Option<usize>>,
 }
+
+/// What a group takes for each thing that groups are ordered by.
+const BYTES_OF_AN_ORDERED_GROUP: usize = 32;
+
+/// What a row that was told takes, to know it again, beside its cells.
+const BYTES_OF_A_TOLD_ROW: usize = 64;
 
 /// Which of the rows to come are told.
 struct Page {
@@ -354,7 +373,7 @@ impl Telling<'_> {
             },
             told: 0,
         };
-        let are_folded = self.query.columns.are_folded();
+        let are_folded = self.are_folded;
         if let Some(grouping) = &self.query.grouping {
             let keys = grouping.keys(groups, self.reader, self.cells)?;
             let mut members = Vec::new();
@@ -384,13 +403,14 @@ impl Telling<'_> {
     /// What is told of the rows of a group: one row, if it is what they come to.
     fn rows(&self, group: &Grouped, page: &mut Page) -> Result<Vec<Json>, Error> {
         let mut told = Vec::new();
-        if self.query.columns.are_folded() {
+        if self.are_folded {
             if page.takes_next()? {
                 told.push(self.tell(&[], group)?);
             }
             return Ok(told);
         }
         let mut seen = HashSet::new();
+        let mut held = self.reader.memory.hold_nothing();
         for number in &group.rows {
             if page.is_over() {
                 break;
@@ -398,12 +418,15 @@ impl Telling<'_> {
             self.reader.budget.spend(1)?;
             let row = self.solved.row(*number);
             if self.query.rows == Rows::Distinct {
-                let vars = self.query.columns.vars();
-                let cells = vars.filter_map(|var| self.solved.place(var));
-                let cells: Vec<Option<&Cell>> = cells.map(|at| row.get(at)).collect();
-                if !seen.insert(cells) {
+                // As wide as what is selected, and not only as the row is.
+                let width = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
+                self.reader.budget.spend(width)?;
+                let cells = self.places.iter().map(|at| at.and_then(|at| row.get(at)));
+                if !seen.insert(cells.collect::<Vec<Option<&Cell>>>()) {
                     continue;
                 }
+                let bytes = self.places.len().saturating_mul(size_of::<Cell>());
+                held.add(bytes.saturating_add(BYTES_OF_A_TOLD_ROW))?;
             }
             if page.takes_next()? {
                 told.push(self.tell(row, group)?);
@@ -415,10 +438,14 @@ impl Telling<'_> {
     fn tell(&self, row: &[Cell], group: &Grouped) -> Result<Json, Error> {
         let columns = &self.query.columns;
         let mut told = Vec::new();
+        let mut places = self.places.iter();
         for column in &columns.all {
             self.reader.budget.spend(1)?;
             let json = match &column.what {
-                What::Given(json) => self.paid(json.clone())?,
+                What::Given(json) => {
+                    self.reader.pay_for(json)?;
+                    Json::clone(json)
+                }
                 What::Fold(number) => match group.folds.get(*number) {
                     Some(Folded::One(cell)) => self.paid(self.cells.json(*cell))?,
                     Some(Folded::Many(many)) => {
@@ -431,8 +458,9 @@ impl Telling<'_> {
                     }
                     None => Json::Null,
                 },
-                What::Bound(var) => {
-                    let cell = self.solved.place(*var).and_then(|at| row.get(at));
+                What::Bound(_) => {
+                    let place = places.next().copied().flatten();
+                    let cell = place.and_then(|at| row.get(at));
                     let cell = cell.copied().unwrap_or(Cell::NULL);
                     match &column.crawl {
                         None => self.paid(self.cells.json(cell))?,
@@ -443,6 +471,9 @@ impl Telling<'_> {
             told.push((column, json));
         }
         if self.query.options.pretty == Some(true) {
+            for (column, _) in &told {
+                self.reader.pay_for_key(&column.key)?;
+            }
             let members = told.into_iter();
             let members = members.map(|(column, json)| (column.key.clone(), json));
             return Ok(Json::Object(members.collect()));

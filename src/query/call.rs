@@ -1,5 +1,7 @@
 //! A call of a rule: `(under ?x "sales")`.
 
+use std::sync::Arc;
+
 use super::cell::Cells;
 use super::clause::{Term, Variables, is_variable};
 use super::error::Error;
@@ -84,8 +86,10 @@ pub(super) fn value(
     match term {
         Term::Var(var) => Ok(Place::Var(*var)),
         Term::Any => Ok(Place::Any),
-        Term::Literal(json @ Json::Array(_)) => named(json, at, reader, cells),
-        Term::Literal(json) => Ok(Place::Cell(cells.scalar(json, at, reader.budget)?)),
+        Term::Literal(json) => match &**json {
+            Json::Array(_) => named(json, at, reader, cells),
+            json => Ok(Place::Cell(cells.scalar(json, at, reader.budget)?)),
+        },
     }
 }
 
@@ -98,20 +102,23 @@ pub(super) fn argument(
     at: &Pointer,
     variables: &mut Variables,
 ) -> Result<Term, Error> {
-    Ok(match &tree.kind {
-        Kind::Nil => Term::Any,
-        Kind::Bool(it) => Term::Literal(Json::Bool(*it)),
-        Kind::Int(it) => Term::Literal(Json::Int(*it)),
-        Kind::Double(it) => Term::Literal(Json::Double(it.number())),
-        Kind::Decimal(it) => Term::Literal(Json::Decimal(it.to_string())),
-        Kind::String(it) => Term::Literal(Json::string(it)),
-        Kind::Symbol(name) if is_variable(name) => match variables.value(name) {
-            Some(value) => Term::Literal(value.clone()),
-            None => Term::Var(variables.named(name)),
-        },
+    let json = match &tree.kind {
+        Kind::Nil => return Ok(Term::Any),
+        Kind::Bool(it) => Json::Bool(*it),
+        Kind::Int(it) => Json::Int(*it),
+        Kind::Double(it) => Json::Double(it.number()),
+        Kind::Decimal(it) => Json::Decimal(it.to_string()),
+        Kind::String(it) => Json::string(it),
+        Kind::Symbol(name) if is_variable(name) => {
+            return Ok(match variables.value(name) {
+                Some(value) => Term::Literal(Arc::clone(value)),
+                None => Term::Var(variables.named(name)),
+            });
+        }
         Kind::Symbol(_) | Kind::Vector(_) | Kind::List(_) => {
             let why = "an argument is a variable, a boolean, a number, a text or `nil`";
             return Err(invalid(at, why));
         }
-    })
+    };
+    Ok(Term::Literal(Arc::new(json)))
 }

@@ -59,6 +59,12 @@ impl Cell {
         self.0 == NOTHING
     }
 
+    /// The whole number that it is, if that stands in the word: of two of these the lesser comes first. None is as
+    /// small as the least of 64 bits, nor as large as the greatest.
+    pub(super) fn small(self) -> Option<i64> {
+        (self.kind() == WHOLE).then(|| self.rest())
+    }
+
     fn new(kind: i64, rest: i64) -> Option<Self> {
         let word = rest.checked_mul(1 << KIND_BITS)?;
         word.checked_add(kind).map(Self)
@@ -212,14 +218,17 @@ impl Cells {
         Standing::of(self.told(a)).cmp(&Standing::of(self.told(b)))
     }
 
-    /// The cells in that order. No number is read twice.
+    /// The cells in that order. No number is read twice, and no two terms are compared more than once, however often
+    /// they are among the cells: a text may be long.
     pub(super) fn ascending(&self, mut cells: Vec<Cell>) -> Vec<Cell> {
+        cells.sort_unstable();
         if cells.iter().all(|cell| cell.kind() == WHOLE) {
-            cells.sort_by_key(|cell| cell.rest());
-        } else {
-            cells.sort_by_cached_key(|cell| Standing::of(self.told(*cell)));
+            return cells;
         }
-        cells
+        let mut runs: Vec<&[Cell]> = cells.chunk_by(|a, b| a == b).collect();
+        let standing = |run: &&[Cell]| Standing::of(run.first().and_then(|cell| self.told(*cell)));
+        runs.sort_by_cached_key(standing);
+        runs.concat()
     }
 }
 

@@ -11,22 +11,27 @@
 //! `null` stands for anything, and binds nothing. A text that begins with `?` is a variable; as a value it is written
 //! in quotes of its own, `"\"?\""`. `vars` gives variables a value before anything is read.
 
+use std::sync::Arc;
+
 use super::error::Error;
 use super::json::Json;
 use super::pointer::Pointer;
 use super::relation::Var;
 use super::select::invalid;
 use super::when::{Moment, When};
-use crate::base::limits::QUERY_EXPRESSION_NODES_MAX;
+use crate::base::limits::{QUERY_EXPRESSION_NODES_MAX, RULE_TEXT_BYTES_MAX, STRING_BYTES_MAX};
 
-/// The variables of a query, or of one rule, by their names.
+/// The variables of a query, or of one rule, by their names. Cheap to clone, as literals are: a rule is written in many
+/// ways, and a text in it may be as long as a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
-    names: Vec<String>,
+    names: Vec<Arc<str>>,
     /// Those that `vars` gives a value.
-    given: Vec<(String, Json)>,
+    given: Arc<Vec<(String, Arc<Json>)>>,
     /// Nodes of the expressions that they stand in, with those of all that was read before.
     nodes: usize,
+    /// Bytes of the texts that `vars` puts in them, of all that was read so far.
+    bytes: usize,
 }
 
 /// A place of a clause.
@@ -35,7 +40,7 @@ pub(super) enum Term {
     Var(Var),
     Any,
     /// A value, an id, or a two-tuple; which, its predicate says.
-    Literal(Json),
+    Literal(Arc<Json>),
 }
 
 /// What a pattern says of its subject.
@@ -71,8 +76,9 @@ impl Variables {
     pub(super) fn anew(&self) -> Self {
         Self {
             names: Vec::new(),
-            given: self.given.clone(),
+            given: Arc::clone(&self.given),
             nodes: self.nodes,
+            bytes: self.bytes,
         }
     }
 
@@ -92,34 +98,55 @@ impl Variables {
         Ok(())
     }
 
+    /// Nodes of the expressions that they stand in, with those of all that was read before.
+    pub(super) fn node_count(&self) -> usize {
+        self.nodes
+    }
+
+    /// Counts bytes of texts that `vars` puts in an expression.
+    ///
+    /// # Errors
+    /// A sentence, past [`STRING_BYTES_MAX`] in all. It is no `Limit`: a function is asked about values that others
+    /// wrote, and one that does not fit is no reason to answer nothing.
+    pub(super) fn count_bytes(&mut self, more: usize) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(more);
+        if self.bytes > STRING_BYTES_MAX {
+            return Err(format!(
+                "`vars` puts more than {STRING_BYTES_MAX} bytes of text in expressions: bind it by a clause"
+            ));
+        }
+        Ok(())
+    }
+
     /// Goes on counting behind what was read with others.
     pub(super) fn count_behind(&mut self, others: &Self) {
         self.nodes = others.nodes;
+        self.bytes = others.bytes;
     }
 
     /// The variable of this name.
     pub(super) fn named(&mut self, name: &str) -> Var {
-        let known = self.names.iter().position(|it| it == name);
+        let known = self.names.iter().position(|it| **it == *name);
         Var(known.unwrap_or_else(|| {
-            self.names.push(name.to_owned());
+            self.names.push(Arc::from(name));
             self.names.len().saturating_sub(1)
         }))
     }
 
     /// A variable that no text can name.
     pub(super) fn unnamed(&mut self) -> Var {
-        self.names.push(String::new());
+        self.names.push(Arc::from(""));
         Var(self.names.len().saturating_sub(1))
     }
 
     /// The variable of this name, if anything has it.
     pub(super) fn find(&self, name: &str) -> Option<Var> {
-        self.names.iter().position(|it| it == name).map(Var)
+        self.names.iter().position(|it| **it == *name).map(Var)
     }
 
     /// A variable's name, with its `?`.
     pub(super) fn name(&self, var: Var) -> &str {
-        self.names.get(var.0).map_or("", String::as_str)
+        self.names.get(var.0).map_or("", |name| name)
     }
 
     /// Variables for a message: `` `?a` or `?b` ``.
@@ -132,7 +159,7 @@ impl Variables {
     }
 
     /// The value that `vars` gives a variable.
-    pub(super) fn value(&self, name: &str) -> Option<&Json> {
+    pub(super) fn value(&self, name: &str) -> Option<&Arc<Json>> {
         let mut given = self.given.iter();
         given.find(|(it, _)| it == name).map(|(_, value)| value)
     }
@@ -148,6 +175,7 @@ impl Variables {
                 "`vars` is an object of variables and their values",
             ));
         };
+        let mut all = Vec::new();
         for (name, value) in members {
             if !is_variable(name) {
                 let why = format!("`{name}` is no variable; one begins with `?`");
@@ -157,8 +185,9 @@ impl Variables {
                 let why = "a variable is given a boolean, a number, a text or a two-tuple";
                 return Err(invalid(&at.key(name), why));
             }
-            self.given.push((name.clone(), value.clone()));
+            all.push((name.clone(), Arc::new(value.clone())));
         }
+        self.given = Arc::new(all);
         Ok(())
     }
 }
@@ -185,7 +214,9 @@ impl Clause {
             all => (0, None, all),
         };
         let [subject, verb, object] = places else {
-            return Err(invalid(at, "a clause is `[subject, predicate, object]`"));
+            let why = "a clause is `[subject, predicate, object]`, a bind `[\"?variable\", value]`, \
+                       and a call of a rule `[\"(rule ?x)\"]`";
+            return Err(invalid(at, why));
         };
         let place = |index: usize| at.index(first.saturating_add(index));
         Ok(Self {
@@ -235,15 +266,13 @@ impl Term {
 }
 
 fn read_subject(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Term, Error> {
-    match read_term(json, variables) {
-        Term::Literal(Json::Int(_) | Json::UInt(_) | Json::Array(_)) | Term::Var(_) | Term::Any => {
-            Ok(read_term(json, variables))
-        }
-        Term::Literal(_) => {
-            let why = "a subject is a variable, an id, a two-tuple or null";
-            Err(invalid(at, why))
-        }
+    let term = read_term(json, variables);
+    let names_subject = |json: &Json| matches!(json, Json::Int(_) | Json::UInt(_) | Json::Array(_));
+    if matches!(&term, Term::Literal(json) if !names_subject(json)) {
+        let why = "a subject is a variable, an id, a two-tuple or null";
+        return Err(invalid(at, why));
     }
+    Ok(term)
 }
 
 fn read_verb(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Verb, Error> {
@@ -251,9 +280,14 @@ fn read_verb(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<Ver
         return Err(invalid(at, "a predicate is named by a text"));
     };
     let not_yet = |what: &str| Err(invalid(at, &format!("{what} is not supported yet")));
-    let name = match variables.value(name) {
-        Some(Json::String(given)) => given.clone(),
+    let name = match variables.value(name).map(|given| &**given) {
+        // It is written out in each clause, and no name is that long.
+        Some(Json::String(given)) if given.len() <= RULE_TEXT_BYTES_MAX => given.clone(),
         Some(_) => return Err(invalid(at, "a predicate is named by a text")),
+        // It would be a variable of that name, and the path that was meant would be one step.
+        None if is_variable(name) && name.contains('+') => {
+            return Err(invalid(at, "a path goes by a predicate that is named"));
+        }
         None if is_variable(name) => return Ok(Verb::Var(variables.named(name))),
         None => name.clone(),
     };
@@ -292,7 +326,7 @@ fn read_object(json: &Json, at: &Pointer, variables: &mut Variables) -> Result<T
             "a filter of the object is the last place of a clause",
         )),
         _ => Ok(match quoted(json) {
-            Some(inner) => Term::Literal(Json::string(inner)),
+            Some(inner) => Term::Literal(Arc::new(Json::string(inner))),
             None => read_term(json, variables),
         }),
     }
@@ -309,9 +343,9 @@ pub(super) fn read_term(json: &Json, variables: &mut Variables) -> Term {
     match json {
         Json::Null => Term::Any,
         Json::String(name) if is_variable(name) => match variables.value(name) {
-            Some(value) => Term::Literal(value.clone()),
+            Some(value) => Term::Literal(Arc::clone(value)),
             None => Term::Var(variables.named(name)),
         },
-        _ => Term::Literal(json.clone()),
+        _ => Term::Literal(Arc::new(json.clone())),
     }
 }

@@ -334,9 +334,11 @@ impl<'r> Crawl<'r> {
         self.reader.budget.spend(looks)?;
         let is_taken = |key: &str| members.iter().any(|(taken, _)| taken == key);
         let key = if is_taken(key) { whole } else { key };
-        match members.iter_mut().find(|(taken, _)| taken == key) {
-            Some((_, value)) => *value = json,
-            None => members.push((key.to_owned(), json)),
+        if let Some((_, value)) = members.iter_mut().find(|(taken, _)| taken == key) {
+            *value = json;
+        } else {
+            self.reader.pay_for_key(key)?;
+            members.push((key.to_owned(), json));
         }
         Ok(())
     }

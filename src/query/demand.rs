@@ -13,16 +13,22 @@ use std::collections::{BTreeMap, VecDeque};
 use super::aggregate::Aggregate;
 use super::call::Call;
 use super::clause::{Clause, Term, Variables, Verb};
+use super::error::Error;
 use super::group::{Bind, Group, Part, Vars, What};
+use super::memory::Held;
 use super::mention::mentioned;
 use super::pointer::Pointer;
+use super::reader::Reader;
 use super::relation::Var;
 use super::rule::Rule;
 use super::stratum::Rules;
 use crate::base::limits::QUERY_RULE_CALLS_MAX;
 
+/// What an item of a rewritten rule takes, about.
+pub(super) const BYTES_OF_AN_ITEM: usize = 512;
+
 /// Rules that find what one call needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rewritten {
     pub(super) tables: Vec<Sheet>,
     pub(super) rules: Vec<Derived>,
@@ -30,6 +36,7 @@ pub(super) struct Rewritten {
     pub(super) answer: usize,
     /// Where what is demanded is to be put first.
     pub(super) demand: Option<usize>,
+    held: Held,
 }
 
 /// What tuples are of.
@@ -60,19 +67,65 @@ pub(super) struct Derived {
 type Bound = Vec<bool>;
 
 /// Rewrites rules for calls of a name that bind these arguments.
-pub(super) fn rewrite(rules: &Rules, name: &str, bound: &[bool]) -> Rewritten {
+///
+/// # Errors
+/// As the budget is spent, and `Limit` past the memory of a query: rules may come to many more than are written.
+pub(super) fn rewrite(
+    rules: &Rules,
+    name: &str,
+    bound: &[bool],
+    reader: &Reader<'_>,
+) -> Result<Rewritten, Error> {
     let mut writer = Writer {
         rules,
-        out: Rewritten::default(),
+        out: Rewritten {
+            tables: Vec::new(),
+            rules: Vec::new(),
+            answer: 0,
+            demand: None,
+            held: reader.memory.hold_nothing(),
+        },
         goals: BTreeMap::new(),
         queue: VecDeque::new(),
     };
     let goal = writer.goal(name, bound.to_vec());
     (writer.out.answer, writer.out.demand) = (goal.table, goal.demand);
+    let mut paid: usize = 0;
     while let Some(goal) = writer.queue.pop_front() {
         writer.write(&goal);
+        let written = writer
+            .out
+            .rules
+            .iter()
+            .skip(paid)
+            .map(|it| items_of(&it.body));
+        let items = written.sum::<usize>();
+        paid = writer.out.rules.len();
+        reader
+            .budget
+            .spend(u64::try_from(items).unwrap_or(u64::MAX))?;
+        let bytes = items.saturating_mul(BYTES_OF_AN_ITEM);
+        writer.out.held.add(bytes)?;
     }
-    writer.out
+    Ok(writer.out)
+}
+
+/// How many items a body has at its top, and one.
+pub(super) fn items_of(body: &Group) -> usize {
+    let counts = body.parts.iter().map(|part| {
+        let nested = part.unions.len().saturating_add(part.optionals.len());
+        [
+            part.patterns.len(),
+            part.calls.len(),
+            part.binds.len(),
+            part.filters.len(),
+            part.tests.len(),
+            nested,
+        ]
+        .iter()
+        .fold(0, |all: usize, it| all.saturating_add(*it))
+    });
+    counts.fold(1, usize::saturating_add)
 }
 
 /// A way to call a name.
@@ -339,20 +392,17 @@ impl Writer<'_> {
         let part = self.body(rule, &variables, passes, Some(given));
         let call = rule.body.parts.first().zip(passes);
         let call = call.and_then(|(part, at)| part.calls.get(at));
-        let (table, head) = match call {
-            Some(call) => (
-                reach,
-                [starts, chosen(&call.arguments, &goal.bound)].concat(),
-            ),
-            None => {
-                let mut starts = starts.into_iter();
-                let places = rule.head.iter().zip(&goal.bound);
-                let head = places.map(|(term, is_bound)| match is_bound.then(|| starts.next()) {
-                    Some(Some(start)) => start,
-                    _ => term.clone(),
-                });
-                (goal.table, head.collect())
-            }
+        let (table, head) = if let Some(call) = call {
+            let there = chosen(&call.arguments, &goal.bound);
+            (reach, [starts, there].concat())
+        } else {
+            let mut starts = starts.into_iter();
+            let places = rule.head.iter().zip(&goal.bound);
+            let head = places.map(|(term, is_bound)| match is_bound.then(|| starts.next()) {
+                Some(Some(start)) => start,
+                _ => term.clone(),
+            });
+            (goal.table, head.collect())
         };
         self.out.rules.push(Derived {
             name: rule.name.clone(),
@@ -510,5 +560,98 @@ impl Sight {
             binds: self.binds.clone(),
             ..Part::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Budget;
+    use crate::model::{Empty, Overlay, T};
+    use crate::query::asked::Asked;
+    use crate::query::json::Json;
+    use crate::query::memory::Memory;
+    use crate::query::rule::read_rules;
+    use crate::schema::{Schema, bootstrap};
+
+    /// The names of the tables that rules come to for a call.
+    fn tables(rules: &str, name: &str, bound: &[bool]) -> Vec<String> {
+        let mut facts = Overlay::new(Empty);
+        facts.apply(T(1), &bootstrap().unwrap());
+        let schema = Schema::load(&facts).unwrap();
+        let budget = Budget::new(u64::MAX, None);
+        let reader = Reader {
+            facts: &facts,
+            schema: &schema,
+            asked: Asked {
+                now_ms: 0,
+                counts: crate::query::Counts::Hidden,
+            },
+            budget: &budget,
+            memory: Memory::default(),
+        };
+        let json = Json::read(rules).unwrap();
+        let rules = read_rules(&json, &Pointer::root(), &Variables::default()).unwrap();
+        let rules = Rules::new(rules).unwrap();
+        let rewritten = rewrite(&rules, name, bound, &reader).unwrap();
+        rewritten.tables.into_iter().map(|it| it.name).collect()
+    }
+
+    #[test]
+    fn a_call_comes_to_tables_of_what_it_binds() {
+        let step = r#"["(r ?x ?y)",["?x","_auth/roles","?y"]]"#;
+        let before = format!(r#"[{step},["(r ?x ?y)",["?x","_auth/roles","?z"],["(r ?z ?y)"]]]"#);
+        let twice = format!(r#"[{step},["(r ?x ?y)",["(r ?x ?z)"],["(r ?z ?y)"]]]"#);
+        let above = format!(r#"[{step},["(q ?x)",["?x","_auth/id","ann"],["(r ?x ?y)"]]]"#);
+        for (rules, name, bound, expected) in [
+            (&before, "r", [false, false].as_slice(), vec!["r ff"]),
+            // What is reached from what is given.
+            (
+                &before,
+                "r",
+                &[true, false],
+                vec!["r bf", "demand r bf", "reached r bf"],
+            ),
+            (&before, "r", &[false, true], vec!["r fb", "demand r fb"]),
+            (&twice, "r", &[true, false], vec!["r bf", "demand r bf"]),
+            // Where nothing is given, what is named is a beginning.
+            (&above, "q", &[false], vec!["q f", "r bf", "demand r bf"]),
+            (
+                &above,
+                "q",
+                &[true],
+                vec!["q b", "demand q b", "r bf", "demand r bf"],
+            ),
+        ] {
+            assert_eq!(tables(rules, name, bound), expected, "{rules} {bound:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_ways_to_call_are_told_apart_and_no_more() {
+        let rule = |of: &str, other: &str| {
+            let head = "?a ?b ?c ?d ?e ?f ?g ?h";
+            let facts: Vec<String> = head
+                .split(' ')
+                .map(|it| format!(r#"["{it}","_auth/id",null]"#))
+                .collect();
+            let facts = facts.join(",");
+            format!(
+                r#"["({of} {head})",{facts}],
+                   ["({of} {head})",["({other} ?b ?c ?d ?e ?f ?g ?h ?a)"]],
+                   ["({of} {head})",["({other} ?b ?a ?c ?d ?e ?f ?g ?h)"]],
+                   ["({of} {head})",["?a","_auth/id",null],["({other} 1 ?b ?c ?d ?e ?f ?g ?h)"]],
+                   ["({of} {head})",["?a","_auth/id",null],["({other} nil ?b ?c ?d ?e ?f ?g ?h)"]]"#
+            )
+        };
+        let rules = [rule("ra", "rb"), rule("rb", "rc"), rule("rc", "ra")].join(",");
+        let bound = [true, true, true, true, false, false, false, false];
+        let found = tables(&format!("[{rules}]"), "ra", &bound);
+        let calls = found.iter().filter(|it| it.starts_with('r')).count();
+        // All rows of a name are one more way.
+        assert!(
+            (QUERY_RULE_CALLS_MAX..QUERY_RULE_CALLS_MAX + 3).contains(&calls),
+            "{calls}"
+        );
     }
 }

@@ -111,9 +111,13 @@ impl<'a, 's> Expansion<'a, 's> {
         predicates.sort_unstable();
         predicates.dedup();
         let checks = checks(star, &vars, &predicates);
+        // What is compared with another value of the same subject may be read before that is: neither is kept yet.
+        let is_id = |place: usize| place == 0 && star.subject.var().is_some();
+        let is_free = |place: usize| limits.get(place).is_none_or(Option::is_none);
         let use_of = |object: Object| match object {
             Object::Any | Object::Never => Use::Count,
-            Object::To(place) if limits.get(place).is_none_or(Option::is_none) => Use::Bind,
+            Object::To(place) if is_free(place) => Use::Bind,
+            Object::As(place) if is_free(place) && !is_id(place) => Use::Bind,
             Object::Is(_) | Object::As(_) | Object::To(_) => Use::Compare,
         };
         let mut uses = vec![Use::Count; predicates.len()];

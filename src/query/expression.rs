@@ -61,6 +61,10 @@ impl Expression {
         at: &Pointer,
         variables: &mut Variables,
     ) -> Result<Self, Error> {
+        // Before any is written out: a text may be as long as a request, and stand here many times.
+        let bytes = given_bytes(tree, variables);
+        let is_much = |why: String| invalid(at, &why);
+        variables.count_bytes(bytes).map_err(is_much)?;
         let tree = meant(tree, asks, variables).map_err(|why| invalid(at, &why))?;
         let mut names = Vec::new();
         symbols(&tree, &mut names);
@@ -209,6 +213,21 @@ fn pattern(tree: &Expr) -> &Expr {
     match items.as_slice() {
         [head, of] if matches!(&head.kind, Kind::Symbol(it) if it == "re-pattern") => of,
         _ => tree,
+    }
+}
+
+/// Bytes of the texts that `vars` gives what stands in a tree, as often as it does.
+fn given_bytes(tree: &Expr, variables: &Variables) -> usize {
+    match &tree.kind {
+        Kind::Symbol(name) => variables
+            .value(name)
+            .and_then(|json| json.as_str())
+            .map_or(0, str::len),
+        Kind::Vector(items) | Kind::List(items) => {
+            let bytes = items.iter().map(|it| given_bytes(it, variables));
+            bytes.fold(0, usize::saturating_add)
+        }
+        _ => 0,
     }
 }
 

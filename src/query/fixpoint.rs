@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 
 use super::call::{Call, value};
 use super::cell::{Cell, Cells};
-use super::clause::{Term, Verb};
-use super::demand::{Derived, Rewritten};
+use super::clause::Verb;
+use super::demand::{BYTES_OF_AN_ITEM, Derived, Rewritten, items_of};
 use super::error::Error;
 use super::group::{Group, Part};
 use super::join::{Atom, Plan, Slot, Tables, Terms};
-use super::place::{Place, literal, named};
+use super::memory::Held;
+use super::place::Place;
 use super::pointer::Pointer;
 use super::relation::{Relation, Var};
 use super::run::{Calls, Run};
@@ -35,6 +36,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// From now on, what joins is found without going through all.
+    ///
+    /// # Errors
+    /// `Limit` past the memory of a query.
+    pub(super) fn index(&mut self) -> Result<(), Error> {
+        (0..self.table.width()).try_for_each(|place| self.table.index(place))
+    }
+
     /// The rows of the variables of a call.
     ///
     /// # Errors
@@ -69,6 +78,7 @@ pub(super) fn answer(
         names,
         beyond,
         run,
+        held: run.reader.memory.hold_nothing(),
     };
     if let Some(table) = rewritten.demand {
         for tuple in demanded {
@@ -85,14 +95,39 @@ pub(super) fn answer(
         .map(|rule| filling.ready(rule, cells))
         .collect();
     let rules = rules?;
-    let leads: Vec<Vec<usize>> = (0..rewritten.tables.len())
-        .map(|table| {
-            let own = rules.iter().filter(|rule| rule.of.table == table);
-            own.flat_map(Ready::asked).collect()
-        })
-        .collect();
-    for component in components(&leads) {
-        filling.fill(&component, &rules, cells)?;
+    let mut leads: Vec<Vec<usize>> = vec![Vec::new(); rewritten.tables.len()];
+    for rule in &rules {
+        if let Some(leads) = leads.get_mut(rule.of.table) {
+            leads.extend(rule.asked());
+        }
+    }
+    for to in &mut leads {
+        to.sort_unstable();
+        to.dedup();
+    }
+    let components = components(&leads);
+    let mut place = vec![0; leads.len()];
+    for (number, component) in components.iter().enumerate() {
+        for table in component {
+            if let Some(slot) = place.get_mut(*table) {
+                *slot = number;
+            }
+        }
+    }
+    let mut own: Vec<Vec<&Ready<'_>>> = components.iter().map(|_| Vec::new()).collect();
+    for rule in &rules {
+        let number = place.get(rule.of.table);
+        if let Some(own) = number.and_then(|number| own.get_mut(*number)) {
+            own.push(rule);
+        }
+    }
+    for (number, (component, own)) in components.iter().zip(&own).enumerate() {
+        filling.fill(
+            component,
+            own,
+            &|table| place.get(table) == Some(&number),
+            cells,
+        )?;
     }
     let (table, terms) = filling.tables.into_one(rewritten.answer);
     Ok(Answer { table, terms })
@@ -133,9 +168,10 @@ struct Filling<'f> {
     names: BTreeMap<&'f str, usize>,
     beyond: &'f dyn Calls,
     run: Run<'f>,
+    held: Held,
 }
 
-impl<'f> Filling<'f> {
+impl Filling<'_> {
     fn ready<'r>(&mut self, rule: &'r Derived, cells: &mut Cells) -> Result<Ready<'r>, Error> {
         let part = rule.body.parts.first();
         let empty = Part::default();
@@ -162,6 +198,13 @@ impl<'f> Filling<'f> {
                 }
             }
             let mut without = Vec::new();
+            // A body for each call.
+            let items = items_of(&rule.body).saturating_mul(part.calls.len());
+            let reader = self.run.reader;
+            reader
+                .budget
+                .spend(u64::try_from(items).unwrap_or(u64::MAX))?;
+            self.held.add(items.saturating_mul(BYTES_OF_AN_ITEM))?;
             for at in 0..part.calls.len() {
                 let mut body = rule.body.clone();
                 if let Some(part) = body.parts.first_mut() {
@@ -203,7 +246,6 @@ impl<'f> Filling<'f> {
             wanted.push((table.unwrap_or(usize::MAX), call.places(reader, cells)?));
         }
         for clause in &part.patterns {
-            let at = |index: usize| clause.at.index(clause.first.saturating_add(index));
             let Verb::Named(name) = &clause.verb else {
                 continue;
             };
@@ -211,16 +253,8 @@ impl<'f> Filling<'f> {
             let Some(of) = reader.schema.predicate_named(name).filter(|of| !of.sealed) else {
                 return Ok(How::Never);
             };
-            let subject = match &clause.subject {
-                Term::Var(var) => Place::Var(*var),
-                Term::Any => Place::Any,
-                Term::Literal(json) => named(json, &at(0), reader, cells)?,
-            };
-            let object = match &clause.object {
-                Term::Var(var) => Place::Var(*var),
-                Term::Any => Place::Any,
-                Term::Literal(json) => literal(json, of, &at(2), reader, cells)?,
-            };
+            let subject = Place::of_subject(clause, reader, cells)?;
+            let object = Place::of_object(clause, of, reader, cells)?;
             wanted.push((self.tables.base(of), vec![subject, object]));
         }
         let mut atoms = Vec::new();
@@ -248,29 +282,31 @@ impl<'f> Filling<'f> {
             .collect()
     }
 
-    /// Fills the tables of one component.
+    /// Fills the tables of one component by its rules.
     fn fill(
         &mut self,
         component: &[usize],
-        rules: &[Ready<'_>],
+        rules: &[&Ready<'_>],
+        is_inside: &dyn Fn(usize) -> bool,
         cells: &mut Cells,
     ) -> Result<(), Error> {
-        let is_inside = |table: &usize| component.contains(table);
-        let own = || rules.iter().filter(|rule| is_inside(&rule.of.table));
-        for rule in own() {
-            if !rule.asked().any(|table| is_inside(&table)) {
-                self.go(rule, None, cells)?;
-            }
+        // What a round looks at, also where nothing is new for it.
+        let looks = component.len().saturating_add(rules.len());
+        let looks = u64::try_from(looks).unwrap_or(u64::MAX);
+        let (inner, outer): (Vec<&Ready<'_>>, Vec<&Ready<'_>>) =
+            rules.iter().partition(|rule| rule.asked().any(is_inside));
+        for rule in outer {
+            self.go(rule, None, cells)?;
         }
         let mut done: BTreeMap<usize, u32> = component.iter().map(|table| (*table, 0)).collect();
         for round in 0.. {
+            self.run.reader.budget.spend(looks)?;
             let news: BTreeMap<usize, (u32, u32)> = done
                 .iter()
                 .map(|(table, from)| (*table, (*from, self.tables.len(*table))))
                 .collect();
-            let is_new = |table: &usize| news.get(table).is_some_and(|(from, to)| from < to);
-            let is_any_new = component.iter().any(is_new);
-            if round > 0 && !is_any_new {
+            let is_any_new = news.values().any(|(from, to)| from < to);
+            if inner.is_empty() || (round > 0 && !is_any_new) {
                 return Ok(());
             }
             if round > QUERY_ROUNDS_MAX {
@@ -280,17 +316,15 @@ impl<'f> Filling<'f> {
                     max: QUERY_ROUNDS_MAX,
                 });
             }
-            for rule in own() {
-                if rule.nested.iter().any(is_inside) {
+            for rule in &inner {
+                if rule.nested.iter().any(|table| is_inside(*table)) {
                     self.go(rule, None, cells)?;
                     continue;
                 }
                 for (at, table) in rule.calls.iter().enumerate() {
-                    if let Some(table) = table
-                        && is_new(table)
-                        && let Some(range) = news.get(table)
-                    {
-                        self.go(rule, Some((at, *range)), cells)?;
+                    let range = table.as_ref().and_then(|table| news.get(table));
+                    if let Some((from, to)) = range.filter(|(from, to)| from < to) {
+                        self.go(rule, Some((at, (*from, *to))), cells)?;
                     }
                 }
             }
@@ -359,7 +393,9 @@ impl<'f> Filling<'f> {
             None => (0, None),
         };
         let calls = rule.of.body.parts.first().map(|it| &it.calls);
+        // One without variables binds nothing to begin at, and the body is not the same without it.
         let call = calls.and_then(|calls| calls.get(at));
+        let call = call.filter(|call| call.vars().next().is_some());
         let table = rule.calls.get(at).copied().flatten();
         let table = table.and_then(|number| Some((number, self.tables.table(number)?)));
         let (Some(call), Some(body), Some((number, table))) = (call, without.get(at), table) else {
@@ -436,6 +472,7 @@ fn is_nothing(part: &Part) -> bool {
 }
 
 /// Which tuples.
+#[derive(Clone, Copy)]
 enum Of<'o> {
     /// Those of some rows.
     Range((u32, u32)),

@@ -116,7 +116,7 @@ impl Aggregate {
 
     /// Where the chance of this aggregate comes from.
     pub(super) fn seed(&self, reader: &Reader<'_>) -> Seed {
-        let basis = reader.asked.basis.0.to_be_bytes();
+        let basis = reader.facts.basis().0.to_be_bytes();
         Seed::of(&[self.text.as_bytes(), self.at.as_str().as_bytes(), &basis])
     }
 
@@ -156,16 +156,18 @@ impl Aggregate {
                 values.truncate(wanted);
                 values
             }
-            Fold::Max if self.most.is_none() => values
-                .into_iter()
-                .max_by(|a, b| cells.compare(*a, *b))
-                .into_iter()
-                .collect(),
-            Fold::Min if self.most.is_none() => values
-                .into_iter()
-                .min_by(|a, b| cells.compare(*a, *b))
-                .into_iter()
-                .collect(),
+            _ if self.most.is_none() => {
+                // Each term is looked at once, however often it is there: a text may be long.
+                values.sort_unstable();
+                values.dedup();
+                let values = values.into_iter();
+                let one = if self.fold == Fold::Max {
+                    values.max_by(|a, b| cells.compare(*a, *b))
+                } else {
+                    values.min_by(|a, b| cells.compare(*a, *b))
+                };
+                one.into_iter().collect()
+            }
             _ => {
                 let mut values = cells.ascending(values);
                 if self.fold == Fold::Max {

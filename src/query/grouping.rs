@@ -69,6 +69,9 @@ pub(super) struct Grouped {
 /// What a group takes beside its rows and key.
 const BYTES_OF_A_GROUP: usize = 192;
 
+/// What one term of a key takes: it is kept with its group, and to find that by.
+const BYTES_OF_A_KEY: usize = 2 * size_of::<Cell>();
+
 impl Grouping {
     /// Reads `groupBy` and `having`.
     ///
@@ -99,7 +102,9 @@ impl Grouping {
         let mut vars = Vec::new();
         for (index, json) in list.iter().enumerate() {
             let at = if is_list { at.index(index) } else { at.clone() };
-            let name = json.as_str().unwrap_or_default();
+            let Json::String(name) = json else {
+                return Err(invalid(&at, "`groupBy` is a variable, or an array of them"));
+            };
             vars.push(names.var(name, &at)?);
         }
         if vars.is_empty() {
@@ -206,8 +211,10 @@ impl Grouping {
         let mut places_of_keys: HashMap<Vec<Cell>, usize> = HashMap::new();
         let mut groups: Vec<Grouped> = Vec::new();
         let mut key = Vec::new();
+        let steps = u64::try_from(places.len()).unwrap_or(u64::MAX);
+        let bytes = places.len().saturating_mul(BYTES_OF_A_KEY);
         for number in order {
-            reader.budget.spend(1)?;
+            reader.budget.spend(steps)?;
             let row = solved.row(number);
             key.clear();
             let cell = |at: &Option<usize>| at.and_then(|at| row.get(at)).copied();
@@ -217,7 +224,7 @@ impl Grouping {
                 group.rows.push(number);
                 continue;
             }
-            held.add(BYTES_OF_A_GROUP)?;
+            held.add(BYTES_OF_A_GROUP.saturating_add(bytes))?;
             places_of_keys.insert(key.clone(), groups.len());
             groups.push(Grouped {
                 key: key.clone(),
@@ -296,16 +303,18 @@ impl Grouping {
     ) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
         for group in groups {
-            reader.budget.spend(1)?;
-            let key = match (self.is_list, group.key.as_slice()) {
+            // Before it is made: a text may stand in it many times.
+            for cell in &group.key {
+                reader.budget.spend(1)?;
+                reader.pay_for(&cells.json(*cell))?;
+            }
+            keys.push(match (self.is_list, group.key.as_slice()) {
                 (false, [one]) => match cells.json(*one) {
                     Json::String(text) => text,
                     json => json.write(),
                 },
                 (_, key) => edn_list(key, cells),
-            };
-            reader.pay_for(&Json::string(&key))?;
-            keys.push(key);
+            });
         }
         if self.is_list {
             return Ok(keys);

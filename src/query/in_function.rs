@@ -18,6 +18,7 @@ use super::edn;
 use super::error::Error;
 use super::json::Json;
 use super::question::Query;
+use super::reader::PATTERN_STEPS;
 use super::trace::Counts;
 use crate::base::Budget;
 use crate::base::limits::QUERY_IN_RULE_STEPS_MAX;
@@ -31,9 +32,6 @@ const ASKED_BYTES_A_STEP: usize = 16;
 
 /// Bytes of a query that are read for one step.
 const READ_BYTES_A_STEP: usize = 2;
-
-/// Steps of a pattern that is compiled: a plain one takes some tens of microseconds.
-const PATTERN_STEPS: usize = 1_000;
 
 /// Who reads the queries of functions, in a state with this schema.
 pub fn queries_of(schema: &Arc<Schema>) -> Arc<dyn Queries> {
@@ -110,7 +108,7 @@ impl Question for InFunction {
             let budget = Budget::new(QUERY_IN_RULE_STEPS_MAX, None);
             let answer = self
                 .query(&self.stand_ins(object))
-                .and_then(|query| query.run(&Empty, &self.schema, at(0, &Empty), &budget));
+                .and_then(|query| query.run(&Empty, &self.schema, at(0), &budget));
             match answer {
                 Ok(_) => return Ok(()),
                 Err(error) if first.is_ok() => first = Err(told(&error)),
@@ -143,7 +141,7 @@ impl Question for InFunction {
         let given = given.ok_or(Fault::Unasked)?;
         let query = self.query(&given).map_err(stop)?;
         let answer = query
-            .run(facts, &self.schema, at(now_ms, facts), budget)
+            .run(facts, &self.schema, at(now_ms), budget)
             .map_err(stop)?;
         val_of(answer, budget)
     }
@@ -207,10 +205,9 @@ fn steps(text: &str, is_read_anew: bool) -> u64 {
     u64::try_from(steps).unwrap_or(u64::MAX)
 }
 
-fn at(now_ms: i64, facts: &dyn Facts) -> Asked {
+fn at(now_ms: i64) -> Asked {
     Asked {
         now_ms,
-        basis: facts.basis(),
         counts: Counts::Hidden,
     }
 }

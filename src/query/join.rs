@@ -22,6 +22,9 @@ use crate::schema::Predicate;
 /// What a term that has a number is held with, about.
 const BYTES_OF_A_TERM: usize = 48;
 
+/// What an atom in its turn takes, about.
+const BYTES_OF_A_STEP: usize = 256;
+
 /// What a tuple costs beside its places, as a row does.
 const STEPS_OF_A_TUPLE: u64 = 4;
 
@@ -131,7 +134,7 @@ struct Base<'e> {
 /// All tables of an evaluation.
 pub(super) struct Tables<'e> {
     pub(super) terms: Terms,
-    tables: Vec<Table>,
+    all: Vec<Table>,
     bases: Vec<Base<'e>>,
     reader: &'e Reader<'e>,
 }
@@ -141,7 +144,7 @@ impl<'e> Tables<'e> {
     pub(super) fn new(widths: impl Iterator<Item = usize>, reader: &'e Reader<'e>) -> Self {
         Self {
             terms: Terms::new(&reader.memory),
-            tables: widths.map(|it| Table::new(it, &reader.memory)).collect(),
+            all: widths.map(|it| Table::new(it, &reader.memory)).collect(),
             bases: Vec::new(),
             reader,
         }
@@ -149,7 +152,7 @@ impl<'e> Tables<'e> {
 
     /// The table of a number.
     pub(super) fn table(&self, number: usize) -> Option<&Table> {
-        self.tables.get(number)
+        self.all.get(number)
     }
 
     /// How many tuples a table has.
@@ -160,8 +163,8 @@ impl<'e> Tables<'e> {
     /// One of the tables, taken out of the others.
     pub(super) fn into_one(mut self, number: usize) -> (Table, Terms) {
         let memory = &self.reader.memory;
-        let is_there = number < self.tables.len();
-        let table = is_there.then(|| self.tables.swap_remove(number));
+        let is_there = number < self.all.len();
+        let table = is_there.then(|| self.all.swap_remove(number));
         (table.unwrap_or_else(|| Table::new(0, memory)), self.terms)
     }
 
@@ -174,7 +177,7 @@ impl<'e> Tables<'e> {
     }
 
     fn index(&mut self, number: usize, place: usize) -> Result<(), Error> {
-        let table = self.tables.get_mut(number);
+        let table = self.all.get_mut(number);
         table.map_or(Ok(()), |table| table.index(place))
     }
 
@@ -183,7 +186,7 @@ impl<'e> Tables<'e> {
     /// # Errors
     /// As the budget is spent, and `Limit` past the memory of a query.
     pub(super) fn add(&mut self, number: usize, tuple: &[u32]) -> Result<(), Error> {
-        if let Some(table) = self.tables.get_mut(number)
+        if let Some(table) = self.all.get_mut(number)
             && table.add(tuple)?
         {
             let width = u64::try_from(tuple.len()).unwrap_or(u64::MAX);
@@ -199,8 +202,8 @@ impl<'e> Tables<'e> {
         if let Some(base) = self.bases.iter().find(|it| it.of.id == of.id) {
             return base.table;
         }
-        let table = self.tables.len();
-        self.tables.push(Table::new(2, &self.reader.memory));
+        let table = self.all.len();
+        self.all.push(Table::new(2, &self.reader.memory));
         self.bases.push(Base {
             table,
             of,
@@ -234,6 +237,14 @@ impl<'e> Tables<'e> {
         atoms: &[Atom],
         first: Option<usize>,
     ) -> Result<Plan, Error> {
+        // Each is looked at for each place that it may have.
+        let looks = atoms.len().saturating_mul(atoms.len());
+        self.reader
+            .budget
+            .spend(u64::try_from(looks).unwrap_or(u64::MAX))?;
+        self.terms
+            .held
+            .add(atoms.len().saturating_mul(BYTES_OF_A_STEP))?;
         let mut bound = BTreeSet::new();
         let mut left: Vec<usize> = (0..atoms.len()).collect();
         let mut steps = Vec::new();
@@ -254,7 +265,7 @@ impl<'e> Tables<'e> {
             let access = if first.take().is_some() {
                 Access::All
             } else {
-                self.access(atom, &bound)
+                atom.access(&bound)
             };
             if let Access::Key(place) = access {
                 self.index(atom.table, place)?;
@@ -277,7 +288,7 @@ impl<'e> Tables<'e> {
 
     fn rank(&self, atom: &Atom, bound: &BTreeSet<usize>) -> usize {
         let is_base = self.base_of(atom.table).is_some();
-        match self.access(atom, bound) {
+        match atom.access(bound) {
             Access::Is => 0,
             Access::Key(_) => 1,
             Access::All if is_base => 3,
@@ -287,17 +298,6 @@ impl<'e> Tables<'e> {
 
     fn base_of(&self, table: usize) -> Option<usize> {
         self.bases.iter().position(|it| it.table == table)
-    }
-
-    fn access(&self, atom: &Atom, bound: &BTreeSet<usize>) -> Access {
-        let is_known = |slot: &Slot| is_known(*slot, bound);
-        if atom.slots.iter().all(is_known) {
-            return Access::Is;
-        }
-        match atom.slots.iter().position(is_known) {
-            Some(place) => Access::Key(place),
-            None => Access::All,
-        }
     }
 
     /// Goes through a body: through the rows from one to another of its first atom.
@@ -393,6 +393,19 @@ impl<'e> Tables<'e> {
             }
             Ok(ControlFlow::Continue(()))
         })
+    }
+}
+
+impl Atom {
+    fn access(&self, bound: &BTreeSet<usize>) -> Access {
+        let is_known = |slot: &Slot| is_known(*slot, bound);
+        if self.slots.iter().all(is_known) {
+            return Access::Is;
+        }
+        match self.slots.iter().position(is_known) {
+            Some(place) => Access::Key(place),
+            None => Access::All,
+        }
     }
 }
 
@@ -525,7 +538,7 @@ impl Walk<'_, '_> {
     /// Goes on from one row, if it is as it must be; whether it is.
     fn row(&mut self, step: &Step, at: u32, depth: usize) -> Result<bool, Error> {
         self.tables.reader.budget.spend(1)?;
-        let table = self.tables.tables.get(step.atom.table);
+        let table = self.tables.all.get(step.atom.table);
         let tuple = table.map_or(&[][..], |it| it.tuple(at));
         for (place, var) in &step.binds {
             if let (Some(number), Some(bound)) = (tuple.get(*place), self.bound.get_mut(*var)) {

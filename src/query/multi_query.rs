@@ -6,6 +6,7 @@
 use super::error::Error;
 use super::json::Json;
 use super::pointer::Pointer;
+use super::reader::PATTERN_STEPS;
 use super::request::Request;
 use super::select::invalid;
 use super::span::Span;
@@ -15,13 +16,13 @@ use crate::base::limits::QUERY_MULTI_MAX;
 #[derive(Clone, Debug)]
 pub struct MultiQuery(Vec<NamedQuery>);
 
-/// One of them.
+/// One of them, as it was written: it is read in its turn, as patterns take much more than their texts.
 #[derive(Clone, Debug)]
 pub struct NamedQuery {
     /// Its name.
     pub name: String,
-    /// The query, or why it is none.
-    pub request: Result<Request, Error>,
+    /// The query.
+    json: Json,
     /// Whether its `block` is that of the whole.
     pub inherits_block: bool,
 }
@@ -68,7 +69,7 @@ impl MultiQuery {
         let queries = queries.into_iter();
         Ok(Self(
             queries
-                .map(|(name, query)| NamedQuery::read(name, query, block))
+                .map(|(name, query)| NamedQuery::new(name, query, block))
                 .collect(),
         ))
     }
@@ -104,20 +105,30 @@ const OF_QUERIES: [&str; 8] = [
 ];
 
 impl NamedQuery {
-    fn read(name: &str, query: &Json, block: Option<&Json>) -> Self {
+    fn new(name: &str, query: &Json, block: Option<&Json>) -> Self {
         let inherited = block.filter(|_| query.member("block").is_none());
-        let request = match (query, inherited) {
-            (Json::Object(members), Some(block)) => {
-                let mut members = members.clone();
-                members.push(("block".to_owned(), block.clone()));
-                Request::read(&Json::Object(members))
-            }
-            (query, _) => Request::read(query),
-        };
+        let mut json = query.clone();
+        if let (Json::Object(members), Some(block)) = (&mut json, inherited) {
+            members.push(("block".to_owned(), block.clone()));
+        }
         Self {
             name: name.to_owned(),
-            request,
+            json,
             inherits_block: inherited.is_some(),
         }
+    }
+
+    /// The steps that reading it takes: a query may have a hundred patterns, and a request a hundred times as many.
+    pub fn steps(&self) -> u64 {
+        let patterns = self.json.write().matches("re-find").count();
+        u64::try_from(patterns.saturating_mul(PATTERN_STEPS)).unwrap_or(u64::MAX)
+    }
+
+    /// The query.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn request(&self) -> Result<Request, Error> {
+        Request::read(&self.json)
     }
 }

@@ -6,7 +6,24 @@ use super::pointer::Pointer;
 use super::select::{count, invalid, switch};
 
 /// Keys of queries that there are not yet, at the top or in `opts`.
-const NOT_YET: [&str; 5] = ["bind", "policyAt", "prefixes", "selectReduced", "union"];
+const NOT_YET: [&str; 3] = ["policyAt", "prefixes", "selectReduced"];
+
+/// Keys of clauses, which are no keys of a query.
+const IN_CLAUSES: [&str; 4] = ["bind", "exists", "not", "union"];
+
+/// Keys of a query that do not stand in `opts`.
+const BESIDE: [&str; 10] = [
+    "block",
+    "filter",
+    "from",
+    "optional",
+    "rules",
+    "select",
+    "selectDistinct",
+    "selectOne",
+    "vars",
+    "where",
+];
 
 /// Keys that only a query of clauses has.
 const OF_CLAUSES: [&str; 6] = ["filter", "groupBy", "having", "optional", "rules", "vars"];
@@ -47,6 +64,10 @@ impl Options {
             _ if NOT_YET.contains(&key) => {
                 return Err(invalid(at, &format!("`{key}` is not supported yet")));
             }
+            _ if IN_CLAUSES.contains(&key) => {
+                let why = format!("`{key}` stands in a `where` that is an array of clauses");
+                return Err(invalid(at, &why));
+            }
             _ => return Err(invalid(at, &format!("a query has no `{key}`"))),
         }
         Ok(())
@@ -61,6 +82,10 @@ impl Options {
             return Err(invalid(at, "`opts` is an object"));
         };
         for (key, value) in members {
+            if BESIDE.contains(&key.as_str()) {
+                let why = format!("`{key}` stands in the query itself, and not in `opts`");
+                return Err(invalid(&at.key(key), &why));
+            }
             self.read(key, value, &at.key(key))?;
         }
         Ok(())

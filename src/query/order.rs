@@ -4,13 +4,13 @@
 //! 2. No two terms are compared more than once, however often they stand in the rows: each column is ranked, and rows
 //!    are ordered by ranks.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::cell::{Cell, Cells};
 use super::clause::Variables;
 use super::error::Error;
 use super::json::Json;
+use super::memory::Held;
 use super::names::Names;
 use super::pointer::Pointer;
 use super::reader::Reader;
@@ -60,14 +60,15 @@ pub(super) fn ordered(
     cells: &Cells,
 ) -> Result<Vec<usize>, Error> {
     let mut by_name: Vec<Var> = solved.vars().to_vec();
-    by_name.sort_by_key(|var| variables.name(*var));
+    by_name.sort_by_key(|var| (variables.name(*var), *var));
     let mut done = HashSet::new();
     let rest = then.iter().chain(&by_name).copied();
     let rest = rest.filter(|var| solved.has(*var) && done.insert(*var));
     let all: Vec<Key> = keys.iter().copied().chain(rest.map(Key::up)).collect();
     let mut columns: Vec<(usize, Ranks)> = Vec::new();
     let mut held = reader.memory.hold_nothing();
-    held.add(solved.len().saturating_mul(size_of::<usize>()))?;
+    let bytes_of_a_column = solved.len().saturating_mul(size_of::<i64>());
+    held.add(bytes_of_a_column)?;
     for key in &all {
         let By::Row(var) = key.by else {
             continue;
@@ -75,15 +76,16 @@ pub(super) fn ordered(
         let Some(place) = solved.place(var) else {
             continue;
         };
-        reader
-            .budget
-            .spend(u64::try_from(solved.len()).unwrap_or(u64::MAX))?;
-        held.add(solved.len().saturating_mul(size_of::<usize>()))?;
-        columns.push((place, Ranks::of(solved.column(var), key, cells)));
+        let steps = u64::try_from(solved.len()).unwrap_or(u64::MAX);
+        reader.budget.spend(steps)?;
+        held.add(bytes_of_a_column)?;
+        let ranks = Ranks::of(solved.column(var), key, &mut held, cells)?;
+        columns.push((place, ranks));
     }
-    let mut ranks: Vec<usize> = Vec::with_capacity(solved.len().saturating_mul(columns.len()));
+    let mut ranks: Vec<i64> = Vec::with_capacity(solved.len().saturating_mul(columns.len()));
     for row in solved.rows() {
-        ranks.extend(columns.iter().map(|(place, of)| of.rank(row.get(*place))));
+        let cells = columns.iter().map(|(place, of)| of.rank(row.get(*place)));
+        ranks.extend(cells);
     }
     let of = |number: &usize| {
         let from = number.saturating_mul(columns.len());
@@ -94,16 +96,12 @@ pub(super) fn ordered(
     Ok(numbers)
 }
 
-/// Which of two comes first by a key.
-pub(super) fn compare(a: Cell, b: Cell, key: &Key, cells: &Cells) -> Ordering {
-    let ascending = match (folded(a, key, cells), folded(b, key, cells)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => cells.compare(a, b),
-    };
-    match key.way {
-        Way::Up => ascending,
-        Way::Down => ascending.reverse(),
-    }
+/// What some cells are, each once, nulls left out.
+pub(super) fn distinct(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
+    let mut distinct: Vec<Cell> = cells.filter(|cell| !cell.is_null()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
 }
 
 /// A text in lower case, if case does not count.
@@ -113,50 +111,63 @@ fn folded(cell: Cell, key: &Key, cells: &Cells) -> Option<String> {
 }
 
 /// Where each cell of a column stands in an order.
-struct Ranks {
-    ranks: HashMap<Cell, usize>,
-    null: usize,
+pub(super) struct Ranks {
+    way: Way,
+    /// Those that are not their own rank; nothing, where all are.
+    ranks: HashMap<Cell, i64>,
 }
 
+/// What a rank takes while rows are ordered.
+const BYTES_OF_A_RANK: usize = 96;
+
 impl Ranks {
-    fn of(column: Vec<Cell>, key: &Key, cells: &Cells) -> Self {
-        // Those alike stand side by side, with one rank; nulls are left out.
-        let mut classes: Vec<Vec<Cell>> = Vec::new();
-        if key.folds_case {
+    /// Ranks a column, each cell of it once and nulls left out.
+    ///
+    /// # Errors
+    /// `Limit` past the memory of a query.
+    pub(super) fn of(
+        column: Vec<Cell>,
+        key: &Key,
+        held: &mut Held,
+        cells: &Cells,
+    ) -> Result<Self, Error> {
+        let mut ranks = HashMap::new();
+        if !column.iter().all(|cell| cell.small().is_some()) {
+            held.add(column.len().saturating_mul(BYTES_OF_A_RANK))?;
+            let mut rank: i64 = 0;
+            let mut texts = Vec::new();
             let mut others = Vec::new();
-            let mut texts: Vec<(String, Cell)> = Vec::new();
             for cell in column {
                 match folded(cell, key, cells) {
                     Some(text) => texts.push((text, cell)),
                     None => others.push(cell),
                 }
             }
+            for cell in cells.ascending(others) {
+                ranks.insert(cell, rank);
+                rank = rank.saturating_add(1);
+            }
+            // Those alike but for case, behind all that are no texts.
             texts.sort_by(|a, b| a.0.cmp(&b.0));
-            classes.extend(cells.ascending(others).into_iter().map(|cell| vec![cell]));
-            let alike = texts.chunk_by(|a, b| a.0 == b.0);
-            classes.extend(alike.map(|them| them.iter().map(|it| it.1).collect()));
-        } else {
-            classes.extend(cells.ascending(column).into_iter().map(|cell| vec![cell]));
+            for alike in texts.chunk_by(|a, b| a.0 == b.0) {
+                ranks.extend(alike.iter().map(|(_, cell)| (*cell, rank)));
+                rank = rank.saturating_add(1);
+            }
         }
-        let count = classes.len();
-        let place = |class: usize| match key.way {
-            Way::Up => class.saturating_add(1),
-            Way::Down => count.saturating_sub(class),
-        };
-        let mut ranks = HashMap::new();
-        for (class, them) in classes.into_iter().enumerate() {
-            ranks.extend(them.into_iter().map(|cell| (cell, place(class))));
-        }
-        let null = match key.way {
-            Way::Up => 0,
-            Way::Down => count.saturating_add(1),
-        };
-        Self { ranks, null }
+        let way = key.way;
+        Ok(Self { way, ranks })
     }
 
-    fn rank(&self, cell: Option<&Cell>) -> usize {
-        let rank = cell.and_then(|cell| self.ranks.get(cell));
-        rank.copied().unwrap_or(self.null)
+    /// The place of a cell; of a null, before all others where they ascend and behind them where they descend.
+    pub(super) fn rank(&self, cell: Option<&Cell>) -> i64 {
+        let ranked = |cell: &Cell| self.ranks.get(cell).copied().or_else(|| cell.small());
+        match (self.way, cell.and_then(ranked)) {
+            (Way::Up, Some(rank)) => rank,
+            // The complement turns the order around, and is in range for each.
+            (Way::Down, Some(rank)) => !rank,
+            (Way::Up, None) => i64::MIN,
+            (Way::Down, None) => i64::MAX,
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::cell::{Cell, Cells};
-use super::clause::{Clause, Term, Verb};
+use super::clause::{Clause, Verb};
 use super::error::Error;
 use super::memory::Held;
-use super::place::{Place, literal, named};
+use super::place::Place;
 use super::pointer::Pointer;
 use super::reader::{Reader, Row, values};
 use super::relation::{Relation, Var};
@@ -81,16 +81,8 @@ impl<'s> Path<'s> {
             let why = format!("`{name}` is no ref, and only by refs is there more than one step");
             return Err(invalid(&at(1), &why));
         }
-        let subject = match &clause.subject {
-            Term::Var(var) => Place::Var(*var),
-            Term::Any => Place::Any,
-            Term::Literal(json) => named(json, &at(0), reader, cells)?,
-        };
-        let object = match &clause.object {
-            Term::Var(var) => Place::Var(*var),
-            Term::Any => Place::Any,
-            Term::Literal(json) => literal(json, of, &at(2), reader, cells)?,
-        };
+        let subject = Place::of_subject(clause, reader, cells)?;
+        let object = Place::of_object(clause, of, reader, cells)?;
         // What is reached from anything, or reaches anything, does so by one step.
         let is_open = subject == Place::Any || object == Place::Any;
         Ok(Self {

@@ -8,14 +8,15 @@ use super::call::Call;
 use super::cell::Cells;
 use super::clause::{Clause, Term, Variables, Verb};
 use super::columns::Columns;
+use super::counts::Ground;
 use super::error::Error;
-use super::group::{Bind, Union, Vars, What};
+use super::group::{Bind, Group, Union, Vars, What};
 use super::path::{Ends, Path};
 use super::place::{Place, can_be_found};
 use super::reader::Reader;
 use super::relation::{Relation, Var};
 use super::run::Run;
-use super::seek::{Ground, Way};
+use super::seek::Way;
 use super::select::invalid;
 use super::star::Star;
 use super::survey::Allowance;
@@ -25,9 +26,17 @@ pub(super) enum Pending<'p, 's> {
     Star(Star<'s>),
     Path(Path<'s>),
     Call(&'p Call),
-    /// With the variables that it waits for.
-    Union(&'p Union, Vars),
+    Union(Waiting<'p>),
     Bind(&'p Bind),
+}
+
+/// A union, and what it waits for.
+pub(super) struct Waiting<'p> {
+    pub(super) union: &'p Union,
+    /// The variables that others bind first.
+    pub(super) waits_for: Vars,
+    /// Whether each of its groups can begin by itself.
+    pub(super) begins: bool,
 }
 
 /// What is taken to be reached by refs from one end.
@@ -83,7 +92,7 @@ impl<'s> Pending<'_, 's> {
     pub(super) fn star(&self) -> Option<&Star<'s>> {
         match self {
             Self::Star(star) => Some(star),
-            Self::Path(_) | Self::Call(_) | Self::Union(..) | Self::Bind(_) => None,
+            Self::Path(_) | Self::Call(_) | Self::Union(_) | Self::Bind(_) => None,
         }
     }
 
@@ -93,8 +102,17 @@ impl<'s> Pending<'_, 's> {
             Self::Star(star) => star.vars().into_iter().collect(),
             Self::Path(path) => path.vars().into_iter().collect(),
             Self::Call(call) => call.vars().collect(),
-            Self::Union(union, _) => union.scope.mentioned.clone(),
+            Self::Union(it) => it.union.scope.mentioned.clone(),
             Self::Bind(bind) => bind.vars().chain([bind.var]).collect(),
+        }
+    }
+
+    /// The variables that it can bind.
+    pub(super) fn possible(&self) -> Vars {
+        match self {
+            Self::Union(it) => it.union.scope.possible.clone(),
+            Self::Bind(bind) => [bind.var].into(),
+            Self::Star(_) | Self::Path(_) | Self::Call(_) => self.mentioned(),
         }
     }
 
@@ -103,7 +121,7 @@ impl<'s> Pending<'_, 's> {
         match self {
             Self::Star(star) => star.has_way(is_bound),
             Self::Path(_) | Self::Call(_) => true,
-            Self::Union(_, waits_for) => waits_for.iter().all(|var| is_bound(*var)),
+            Self::Union(it) => it.waits_for.iter().all(|var| is_bound(*var)),
             Self::Bind(bind) => {
                 let mut vars = bind.vars();
                 vars.all(|var| is_bound(var) || !will_be.contains(&var))
@@ -153,7 +171,7 @@ impl<'s> Pending<'_, 's> {
                 }
             }
             Self::Bind(_) => 0,
-            Self::Union(union, _) => union.work(columns, ground)?,
+            Self::Union(it) => it.union.work(columns, ground)?,
         };
         Ok(Offer {
             work,
@@ -187,7 +205,7 @@ pub(super) fn closing<'s>(
     let index = pending.iter().position(closes)?;
     match pending.remove(index) {
         Pending::Star(other) => Some(other),
-        Pending::Path(_) | Pending::Call(_) | Pending::Union(..) | Pending::Bind(_) => None,
+        Pending::Path(_) | Pending::Call(_) | Pending::Union(_) | Pending::Bind(_) => None,
     }
 }
 
@@ -201,7 +219,7 @@ pub(super) fn stuck(
         Some(Pending::Star(star)) => (star.at.clone(), star.vars()),
         Some(Pending::Path(path)) => (path.at.clone(), path.vars()),
         Some(Pending::Call(call)) => (call.at.clone(), call.vars().collect()),
-        Some(Pending::Union(union, _)) => (union.at.clone(), union.inputs().into_iter().collect()),
+        Some(Pending::Union(it)) => (it.union.at.clone(), it.waits_for.iter().copied().collect()),
         Some(Pending::Bind(bind)) => (bind.at.clone(), vec![bind.var]),
         None => return invalid(&super::pointer::Pointer::root(), "nothing is left to join"),
     };
@@ -260,6 +278,12 @@ impl Union {
             work = work.saturating_add(least.saturating_mul(2));
         }
         Ok(work)
+    }
+
+    /// What a group of it takes from around it: what any of them does, if it stands in this one.
+    pub(super) fn inputs_of(&self, arm: &Group) -> Vars {
+        let inputs = self.inputs();
+        inputs.intersection(&arm.scope.mentioned).copied().collect()
     }
 
     /// What any of its groups takes from around it.

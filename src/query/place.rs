@@ -1,6 +1,7 @@
 //! What a place of a clause stands for, and how a term stands in the store.
 
 use super::cell::{Cell, Cells};
+use super::clause::{Clause, Term};
 use super::error::Error;
 use super::input::{identity, tag_named, value_of};
 use super::json::Json;
@@ -24,6 +25,42 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// The subject of a clause.
+    ///
+    /// # Errors
+    /// `InvalidIdentity` for a two-tuple that can name no subject; `Facts`.
+    pub(super) fn of_subject(
+        clause: &Clause,
+        reader: &Reader<'_>,
+        cells: &mut Cells,
+    ) -> Result<Self, Error> {
+        match &clause.subject {
+            Term::Var(var) => Ok(Self::Var(*var)),
+            Term::Any => Ok(Self::Any),
+            Term::Literal(json) => named(json, &clause.at.index(clause.first), reader, cells),
+        }
+    }
+
+    /// The object of a clause, of a predicate.
+    ///
+    /// # Errors
+    /// `InvalidQuery` for what is no value of the predicate; as [`Place::of_subject`].
+    pub(super) fn of_object(
+        clause: &Clause,
+        of: &Predicate,
+        reader: &Reader<'_>,
+        cells: &mut Cells,
+    ) -> Result<Self, Error> {
+        match &clause.object {
+            Term::Var(var) => Ok(Self::Var(*var)),
+            Term::Any => Ok(Self::Any),
+            Term::Literal(json) => {
+                let at = clause.at.index(clause.first.saturating_add(2));
+                literal(json, of, &at, reader, cells)
+            }
+        }
+    }
+
     pub(super) fn var(self) -> Option<Var> {
         match self {
             Self::Var(var) => Some(var),

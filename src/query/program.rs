@@ -14,18 +14,17 @@ use super::cell::{Cell, Cells};
 use super::demand::rewrite;
 use super::error::Error;
 use super::fixpoint::{Answer, answer};
-use super::group::Group;
-use super::path::paths;
+use super::group::{Group, Vars};
 use super::place::Place;
 use super::pointer::Pointer;
+use super::rehearse::rehearse;
 use super::relation::{Relation, Var};
 use super::rule::{Asks, Rule, asks, check_arguments};
 use super::run::{Calls, Run};
 use super::select::invalid;
-use super::star::stars;
 use super::stored::{stored, told_of};
 use super::stratum::Rules;
-use crate::base::limits::{QUERY_RULE_ITEMS_MAX, QUERY_RULES_MAX};
+use crate::base::limits::{QUERY_EXPRESSION_NODES_MAX, QUERY_RULE_ITEMS_MAX, QUERY_RULES_MAX};
 
 /// Rules, and what of them has been found.
 #[derive(Default)]
@@ -61,9 +60,12 @@ impl Program {
             .chain(own.iter().flat_map(Rule::asks))
             .map(|(call, _)| (call.at.clone(), call.clone()))
             .collect();
+        let read = |rules: &[Rule]| rules.last().map_or(0, |it| it.variables.node_count());
+        let mut nodes = run.variables.node_count().saturating_add(read(own));
         while let Some((at, call)) = calls.pop_front() {
             if !widths.contains_key(&call.name) {
                 let found = stored(&call.name, &at, run.reader)?;
+                nodes = nodes.saturating_add(read(&found));
                 for rule in &found {
                     widths.insert(rule.name.clone(), rule.head.len());
                     let asks = rule.asks().into_iter();
@@ -71,7 +73,7 @@ impl Program {
                 }
                 all.extend(found);
             }
-            check_so_many(&all, &at)?;
+            check_so_many(&all, nodes, &at)?;
             let Some(width) = widths.get(&call.name) else {
                 let why = format!("there is no rule `{}`", call.name);
                 return Err(invalid(&at, &why));
@@ -80,7 +82,12 @@ impl Program {
         }
         Rules::new(all.clone())?;
         for rule in &all {
-            let checked = check_names(&rule.body, run, cells);
+            // A rule begins by itself: what is bound where it is called depends on what comes first there.
+            let of_rule = Run {
+                variables: &rule.variables,
+                ..run
+            };
+            let checked = rehearse(&rule.body, &Vars::new(), of_rule, cells);
             checked.map_err(|error| match &rule.stored {
                 Some(at) => told_of(error, &rule.name, at),
                 None => error,
@@ -104,8 +111,11 @@ impl Program {
         if let Some(known) = self.whole.borrow().get(name) {
             return Ok(Rc::clone(known));
         }
-        let rewritten = rewrite(&self.rules, name, &vec![false; width]);
-        let found = Rc::new(answer(&rewritten, &[], &Whole(self), run, cells)?);
+        let rewritten = rewrite(&self.rules, name, &vec![false; width], run.reader)?;
+        let mut found = answer(&rewritten, &[], &Whole(self), run, cells)?;
+        // Many may ask for it.
+        found.index()?;
+        let found = Rc::new(found);
         self.whole
             .borrow_mut()
             .insert(name.to_owned(), Rc::clone(&found));
@@ -147,7 +157,7 @@ impl Calls for Program {
             return found.rows(&places, solved, run);
         }
         let demanded = demanded(&places, &bound, solved, run)?;
-        let rewritten = rewrite(&self.rules, &call.name, &bound);
+        let rewritten = rewrite(&self.rules, &call.name, &bound, run.reader)?;
         let found = answer(&rewritten, &demanded, &Whole(self), run, cells)?;
         found.rows(&places, solved, run)
     }
@@ -204,29 +214,20 @@ fn distinct_vars(places: &[Place]) -> Vec<Var> {
 }
 
 /// That stored rules do not come to more than a query may have of its own.
-fn check_so_many(rules: &[Rule], at: &Pointer) -> Result<(), Error> {
+fn check_so_many(rules: &[Rule], nodes: usize, at: &Pointer) -> Result<(), Error> {
     let items = rules.iter().map(|rule| rule.items).sum::<usize>();
     for (count, what, max) in [
         (rules.len(), "the rules of a query", QUERY_RULES_MAX),
         (items, "the items of all rules", QUERY_RULE_ITEMS_MAX),
+        (
+            nodes,
+            "the nodes of a query's expressions",
+            QUERY_EXPRESSION_NODES_MAX,
+        ),
     ] {
         if count > max {
             let at = at.clone();
             return Err(Error::Limit { at, what, max });
-        }
-    }
-    Ok(())
-}
-
-/// That the schema has what the patterns of a group name, whether or not anything comes to them.
-fn check_names(group: &Group, run: Run<'_>, cells: &mut Cells) -> Result<(), Error> {
-    for part in &group.parts {
-        stars(&part.patterns, run, cells)?;
-        paths(&part.patterns, run, cells)?;
-        let arms = part.unions.iter().flat_map(|union| &union.arms);
-        let tests = part.tests.iter().map(|test| &test.group);
-        for nested in arms.chain(&part.optionals).chain(tests) {
-            check_names(nested, run, cells)?;
         }
     }
     Ok(())

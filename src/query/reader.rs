@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::error::Error;
 use super::json::Json;
 use super::memory::Memory;
+use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::{Budget, Exceeded};
 use crate::model::{
     Bounds, CollectionId, Direction, Fact, Facts, PredicateId, SubjectId, Value, ValueRef, Visit,
@@ -27,6 +28,9 @@ pub(super) type EachFact<'v> = dyn FnMut(Fact<'_>) -> Result<(), Error> + 'v;
 
 /// How many bytes of a text that is told, or kept to be joined, are paid by one step.
 pub(super) const TOLD_BYTES_OF_A_STEP: usize = 16;
+
+/// Steps of a pattern that is compiled: a plain one takes some tens of microseconds.
+pub(super) const PATTERN_STEPS: usize = 1_000;
 
 /// What a query reads through.
 pub(super) struct Reader<'a> {
@@ -88,6 +92,14 @@ impl Reader<'_> {
     /// Pays for a text that is told, by its length: one fact may be told very many times.
     pub(super) fn pay_for(&self, told: &Json) -> Result<(), Error> {
         let length = told.as_str().map_or(0, str::len);
+        let steps = u64::try_from(length / TOLD_BYTES_OF_A_STEP).unwrap_or(u64::MAX);
+        Ok(self.budget.spend(steps)?)
+    }
+
+    /// Pays for a key that is told, as far as it is longer than a name of the schema: a query may ask for a key of any
+    /// length, under which very many values are told.
+    pub(super) fn pay_for_key(&self, key: &str) -> Result<(), Error> {
+        let length = key.len().saturating_sub(NAME_BYTES_MAX);
         let steps = u64::try_from(length / TOLD_BYTES_OF_A_STEP).unwrap_or(u64::MAX);
         Ok(self.budget.spend(steps)?)
     }
@@ -163,13 +175,10 @@ impl Reader<'_> {
         let mut ended = Ok(());
         self.paid(|pay| {
             let mut each = |fact: Fact<'_>| lend(fact, visit, &mut ended, pay);
-            match predicates {
-                Some(predicates) => self.facts.among(s, predicates, &mut each),
-                None => {
-                    let mut unsealed = self.unsealed(&mut each);
-                    self.facts.subject(s, &mut unsealed)
-                }
+            if let Some(predicates) = predicates {
+                return self.facts.among(s, predicates, &mut each);
             }
+            self.facts.subject(s, &mut self.unsealed(&mut each))
         })?;
         ended
     }
@@ -186,15 +195,10 @@ impl Reader<'_> {
         self.paid(|pay| {
             let mut each = |fact: Fact<'_>| lend(fact, visit, &mut ended, pay);
             let facts = self.facts;
-            match predicates {
-                Some(predicates) => {
-                    facts.collection_among(c, newest(c), None, predicates, &mut each)
-                }
-                None => {
-                    let mut unsealed = self.unsealed(&mut each);
-                    facts.collection(c, newest(c), None, &mut unsealed)
-                }
+            if let Some(predicates) = predicates {
+                return facts.collection_among(c, newest(c), None, predicates, &mut each);
             }
+            facts.collection(c, newest(c), None, &mut self.unsealed(&mut each))
         })?;
         ended
     }
@@ -460,7 +464,6 @@ mod tests {
             schema: &schema,
             asked: Asked {
                 now_ms: 0,
-                basis: T(1),
                 counts: crate::query::Counts::Hidden,
             },
             budget: &budget,

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::group::{Bind, Group, Part, Union, Vars, What};
 use super::json::Json;
 use super::path::paths;
-use super::pending::{Pending, stuck};
+use super::pending::{Pending, Waiting, stuck};
 use super::place::named;
 use super::run::Run;
 use super::star::stars;
@@ -54,6 +54,15 @@ pub(super) fn pending<'p, 's>(
     run: Run<'s>,
     cells: &mut Cells,
 ) -> Result<Vec<Pending<'p, 's>>, Error> {
+    let items = [
+        part.patterns.len(),
+        part.calls.len(),
+        part.binds.len(),
+        part.unions.len(),
+    ];
+    let items: usize = items.into_iter().sum();
+    let steps = u64::try_from(items).unwrap_or(u64::MAX);
+    run.reader.budget.spend(steps)?;
     let stars = stars(&part.patterns, run, cells)?;
     let mut pending: Vec<Pending<'p, 's>> = stars.into_iter().map(Pending::Star).collect();
     let paths = paths(&part.patterns, run, cells)?;
@@ -63,14 +72,19 @@ pub(super) fn pending<'p, 's>(
     let will_be = part.joinable();
     for (index, union) in part.unions.iter().enumerate() {
         let mut waits_for: Vars = union.inputs().intersection(&will_be).copied().collect();
-        if !union.begins(run, cells) {
-            let mut others: Vars = pending.iter().flat_map(Pending::mentioned).collect();
+        let begins = union.begins(run, cells);
+        if !begins {
+            let mut others: Vars = pending.iter().flat_map(Pending::possible).collect();
             let unions = part.unions.iter().enumerate();
             let unions = unions.filter(|(other, _)| *other != index);
             others.extend(unions.flat_map(|(_, union)| &union.scope.possible));
             waits_for.extend(union.scope.mentioned.intersection(&others));
         }
-        pending.push(Pending::Union(union, waits_for));
+        pending.push(Pending::Union(Waiting {
+            union,
+            waits_for,
+            begins,
+        }));
     }
     Ok(pending)
 }
@@ -86,9 +100,10 @@ fn join(part: &Part, bound: &mut Vars, run: Run<'_>, cells: &mut Cells) -> Resul
             return Err(stuck(&pending, &|var| bound.contains(&var), run.variables));
         };
         match pending.remove(index) {
-            Pending::Union(union, _) => {
-                for arm in &union.arms {
-                    let inputs: Vars = arm.scope.inputs().collect();
+            Pending::Union(Waiting { union, begins, .. }) => {
+                // Those that begin by themselves were gone through to tell that.
+                for arm in union.arms.iter().filter(|_| !begins) {
+                    let inputs = union.inputs_of(arm);
                     let taken = inputs.union(&arm.scope.certain).copied().collect();
                     rehearse(
                         arm,
@@ -115,13 +130,15 @@ impl Union {
     /// Whether each of its groups can begin with what it takes from around it alone.
     fn begins(&self, run: Run<'_>, cells: &mut Cells) -> bool {
         let mut arms = self.arms.iter();
-        arms.all(|arm| rehearse(arm, &arm.scope.inputs().collect(), run, cells).is_ok())
+        arms.all(|arm| rehearse(arm, &self.inputs_of(arm), run, cells).is_ok())
     }
 }
 
 impl Bind {
     fn rehearse(&self, run: Run<'_>, cells: &mut Cells) -> Result<(), Error> {
-        if let What::Value(value @ Json::Array(_)) = &self.what {
+        if let What::Value(value) = &self.what
+            && matches!(**value, Json::Array(_))
+        {
             named(value, &self.at, run.reader, cells)?;
         }
         Ok(())

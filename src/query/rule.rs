@@ -13,7 +13,8 @@ use super::aggregate::Aggregate;
 use super::call::{Call, argument, read_list};
 use super::clause::{Term, Variables};
 use super::error::Error;
-use super::group::{Bind, Group, GroupReader, Part, Vars};
+use super::group::{Bind, Group, Part, Vars};
+use super::group_reader::GroupReader;
 use super::json::Json;
 use super::pointer::Pointer;
 use super::select::invalid;
@@ -31,7 +32,7 @@ pub(super) struct Rule {
     pub(super) totals: Vec<(usize, Aggregate)>,
     pub(super) body: Group,
     pub(super) variables: Variables,
-    /// How many items it has, its head with them.
+    /// How many items it has, nested ones and its head with them.
     pub(super) items: usize,
     /// Where it is called, if it is stored: its own places are in another text.
     pub(super) stored: Option<Pointer>,
@@ -148,7 +149,9 @@ impl Rule {
             return Err(invalid(at, &format!("the rule `{name}` has no clause")));
         }
         // Its items stand behind its head.
-        let body = GroupReader::new(&mut variables).group_behind(1, items, at)?;
+        let mut reader = GroupReader::new(&mut variables);
+        let body = reader.group_behind(1, items, at)?;
+        let items = reader.items().saturating_add(1);
         let rule = Self {
             at: at.clone(),
             name,
@@ -156,7 +159,7 @@ impl Rule {
             totals,
             body,
             variables,
-            items: list.len(),
+            items,
             stored: None,
         };
         rule.check()?;

@@ -8,6 +8,7 @@
 //! `abs`, `ceil`, `floor` and `str` are of each row; the other functions are aggregates, of all rows or of a group.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::aggregate::{Aggregate, symbol};
 use super::clause::is_variable;
@@ -47,7 +48,7 @@ pub(super) struct Column {
 pub(super) enum What {
     Bound(Var),
     /// What `vars` gives.
-    Given(Json),
+    Given(Arc<Json>),
     /// The aggregate of this number.
     Fold(usize),
 }
@@ -201,8 +202,8 @@ fn bound(
     names: &Names<'_>,
 ) -> Result<What, Error> {
     match names.variables.value(name) {
-        Some(json) if crawl.is_none() && !matches!(json, Json::Array(_)) => {
-            Ok(What::Given(json.clone()))
+        Some(json) if crawl.is_none() && !matches!(**json, Json::Array(_)) => {
+            Ok(What::Given(Arc::clone(json)))
         }
         Some(_) => {
             let why =

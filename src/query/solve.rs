@@ -182,7 +182,7 @@ impl<'p> Join<'p, '_> {
                     joined
                 }
                 Pending::Bind(bind) => bind.join(solved, run, cells)?,
-                Pending::Union(union, _) => join_union(union, &solved, run, cells)?,
+                Pending::Union(it) => join_union(it.union, &solved, run, cells)?,
             };
             self.filter(&mut solved, cells)?;
             if let Some(mut wanted) = self.wanted.clone() {
@@ -324,7 +324,7 @@ impl Bind {
                 return compute::bind(self.var, it, solved, run.reader, cells);
             }
         };
-        let cell = match value {
+        let cell = match &**value {
             Json::Array(_) => match named(value, &self.at, run.reader, cells)? {
                 Place::Cell(cell) => Some(cell),
                 _ => None,
@@ -372,15 +372,22 @@ fn join_union(
     let budget = run.reader.budget;
     let mut all: Option<Relation> = None;
     let mut plans = Vec::new();
+    let mut own = union.scope.possible.clone();
+    for var in union.inputs() {
+        if solved.has(var) {
+            own.remove(&var);
+        }
+    }
     for arm in &union.arms {
-        let inputs: Vars = arm.scope.inputs().filter(|it| solved.has(*it)).collect();
+        let mut inputs = union.inputs_of(arm);
+        inputs.retain(|var| solved.has(*var));
         let seeds: Vec<Var> = inputs.union(&arm.scope.certain).copied().collect();
         let given = solved.project(&seeds, budget)?;
         let (found, steps) = run.trace.nested(|| solve(arm, given, run, cells));
         plans.push(steps);
-        // Of an input that no group binds, the others say nothing.
+        // Of what is taken from around it, a group says nothing where it does not stand in it.
         let found = found?;
-        let vars: Vars = union.scope.possible.union(&inputs).copied().collect();
+        let vars: Vars = own.union(&inputs).copied().collect();
         let vars: Vec<Var> = vars.into_iter().collect();
         let joined = solved.join(
             &found.padded(&vars, budget)?,

@@ -64,7 +64,7 @@ pub(super) fn stars<'s>(
             continue;
         }
         let reader = run.reader_of(clause)?;
-        let subject = subject_of(clause, reader, cells)?;
+        let subject = Place::of_subject(clause, reader, cells)?;
         let leg = Leg::of(clause, reader, cells)?;
         let of_one = |it: &&mut Star<'s>| {
             it.subject == subject && it.when == clause.when && subject != Place::Any
@@ -82,15 +82,6 @@ pub(super) fn stars<'s>(
         }
     }
     Ok(stars)
-}
-
-fn subject_of(clause: &Clause, reader: &Reader<'_>, cells: &mut Cells) -> Result<Place, Error> {
-    let at = clause.at.index(clause.first);
-    match &clause.subject {
-        Term::Var(var) => Ok(Place::Var(*var)),
-        Term::Any => Ok(Place::Any),
-        Term::Literal(json) => named(json, &at, reader, cells),
-    }
 }
 
 impl Star<'_> {
@@ -148,7 +139,7 @@ impl<'s> Leg<'s> {
         let object = match &clause.object {
             Term::Var(var) => Place::Var(*var),
             Term::Any => Place::Any,
-            Term::Literal(json) => match (&kind, json) {
+            Term::Literal(json) => match (&kind, &**json) {
                 (Kind::Named(of), _) => literal(json, of, &at(2), reader, cells)?,
                 (Kind::Id, _) | (Kind::Any(_), Json::Array(_)) => {
                     named(json, &at(2), reader, cells)?

@@ -6,6 +6,7 @@
 use super::clause::Variables;
 use super::error::Error;
 use super::json::Json;
+use super::moments::moments;
 use super::output::tag_name;
 use super::pointer::Pointer;
 use super::reader::{Reader, TOLD_BYTES_OF_A_STEP, values};
@@ -64,6 +65,10 @@ pub(super) fn read_stored(text: &str, name: &str) -> Result<Vec<Rule>, Error> {
     if let Some(other) = rules.iter().find(|rule| rule.name != name) {
         let why = format!("the function `{name}` has rules of `{name}`, and of no other name");
         return Err(invalid(&other.at.index(0), &why));
+    }
+    if let Some(moment) = moments(rules.iter().map(|rule| &rule.body))?.first() {
+        let why = "a stored rule is about the time that its caller asks about";
+        return Err(invalid(&moment.at, why));
     }
     Rules::new(rules.clone())?;
     Ok(rules)

@@ -18,6 +18,7 @@ pub(super) fn components(leads: &[Vec<usize>]) -> Vec<Vec<usize>> {
         leads,
         seen: vec![None; leads.len()],
         open: Vec::new(),
+        is_open: vec![false; leads.len()],
         count: 0,
         found: Vec::new(),
     };
@@ -33,6 +34,7 @@ struct Search<'l> {
     /// When a place was come to, and the earliest that it leads back to; a place that is done leads back to none.
     seen: Vec<Option<(usize, usize)>>,
     open: Vec<usize>,
+    is_open: Vec<bool>,
     count: usize,
     found: Vec<Vec<usize>>,
 }
@@ -55,7 +57,7 @@ impl Search<'_> {
                     way.push((to, 0));
                 }
                 Some(to) => {
-                    if self.open.contains(&to) {
+                    if self.is_open.get(to) == Some(&true) {
                         let came = self.came(to);
                         self.lower(at, came);
                     }
@@ -70,6 +72,9 @@ impl Search<'_> {
                         let from = self.open.iter().position(|it| *it == at);
                         let mut whole = self.open.split_off(from.unwrap_or(self.open.len()));
                         whole.sort_unstable();
+                        for it in &whole {
+                            self.set_open(*it, false);
+                        }
                         self.found.push(whole);
                     }
                 }
@@ -87,6 +92,13 @@ impl Search<'_> {
         }
         self.count = self.count.saturating_add(1);
         self.open.push(at);
+        self.set_open(at, true);
+    }
+
+    fn set_open(&mut self, at: usize, is: bool) {
+        if let Some(slot) = self.is_open.get_mut(at) {
+            *slot = is;
+        }
     }
 
     fn came(&self, at: usize) -> usize {
@@ -107,7 +119,7 @@ impl Search<'_> {
 /// Rules by their names, in an order in which they can be known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    rules: BTreeMap<String, Vec<Rule>>,
+    by_name: BTreeMap<String, Vec<Rule>>,
     /// The component of each name: what it asks for has a lower one, or the same.
     components: BTreeMap<String, usize>,
     /// Names that something asks for that must know them whole.
@@ -153,7 +165,7 @@ impl Rules {
             }
         }
         Ok(Self {
-            rules,
+            by_name: rules,
             components: components_by_name,
             whole,
         })
@@ -161,7 +173,7 @@ impl Rules {
 
     /// The rules of a name; none, if there is none.
     pub(super) fn of(&self, name: &str) -> &[Rule] {
-        self.rules.get(name).map_or(&[], Vec::as_slice)
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Whether two names are in one component.

@@ -3,6 +3,8 @@
 //! 1. A tuple stands where it was added, so what is new since some time is a range of rows.
 //! 2. Who goes through the tuples with a number at a place may add others meanwhile: those are passed over.
 //! 3. It is counted by the memory of its query as it grows.
+//! 4. Pairs of which there are many among few numbers are known by a bit each, which is less than a word and lies near
+//!    those of the same first; others are found by their hash.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -26,6 +28,12 @@ pub(super) struct Table {
     len: u32,
     /// A power of two of words: a tuple itself if it fits, else its row and some bits of its hash.
     words: Vec<u64>,
+    /// A bit for each pair of numbers below [`Table::side`], instead of words.
+    bits: Vec<u64>,
+    /// A power of two; 0 where there are words.
+    side: u32,
+    /// The greatest number of all pairs.
+    most: u32,
     seed: u64,
     indexes: Vec<Option<Index>>,
     held: Held,
@@ -46,10 +54,18 @@ impl Table {
             rows: Vec::new(),
             len: 0,
             words: Vec::new(),
+            bits: Vec::new(),
+            side: 0,
+            most: 0,
             seed: RandomState::new().hash_one(width),
             indexes: (0..width).map(|_| None).collect(),
             held: memory.hold_nothing(),
         }
+    }
+
+    /// How many numbers a tuple has.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     /// How many tuples it has.
@@ -104,6 +120,10 @@ impl Table {
 
     /// Whether a tuple is in it.
     pub(super) fn contains(&self, tuple: &[u32]) -> bool {
+        if self.side > 0 {
+            let bit = self.bit(tuple);
+            return bit.is_some_and(|(at, bit)| self.bits.get(at).is_some_and(|it| it & bit != 0));
+        }
         let (word, start) = self.word(tuple);
         self.find(tuple, word, start).is_none()
     }
@@ -113,20 +133,15 @@ impl Table {
     /// # Errors
     /// `Limit` past the memory of a query.
     pub(super) fn add(&mut self, tuple: &[u32]) -> Result<bool, Error> {
-        if self.is_full() {
-            self.grow()?;
+        if self.side > 0 {
+            if self.bit(tuple).is_none() {
+                self.grow(tuple)?;
+            }
+        } else if self.is_full() {
+            self.grow(tuple)?;
         }
-        let (word, start) = self.word(tuple);
-        let Some(at) = self.find(tuple, word, start) else {
+        if !self.mark(tuple, self.len) {
             return Ok(false);
-        };
-        let word = if self.width > WORD_NUMBERS {
-            (word & !u64::from(NONE)) | u64::from(self.len)
-        } else {
-            word
-        };
-        if let Some(slot) = self.words.get_mut(at) {
-            *slot = word;
         }
         let room = self.rows.capacity().saturating_sub(self.rows.len());
         if room < tuple.len() {
@@ -150,28 +165,90 @@ impl Table {
         taken.saturating_mul(8) > self.words.len().saturating_mul(5)
     }
 
-    fn grow(&mut self) -> Result<(), Error> {
-        let old = self.words.len();
-        let new = old.saturating_mul(2).max(64);
+    /// Makes room for one more tuple, whichever way is the smaller.
+    fn grow(&mut self, tuple: &[u32]) -> Result<(), Error> {
+        let tuples = size(self.len).saturating_add(1);
+        // At most five of eight words are taken.
+        let words = tuples
+            .saturating_mul(8)
+            .div_ceil(5)
+            .max(64)
+            .next_power_of_two();
+        let side = match tuple {
+            [one, two] => {
+                let most = self.most.max(*one).max(*two);
+                most.checked_add(1).and_then(u32::checked_next_power_of_two)
+            }
+            _ => None,
+        };
+        let side = side.map(|side| side.max(8));
+        let bits = side.map_or(usize::MAX, |side| {
+            size(side).saturating_mul(size(side)).div_ceil(64)
+        });
+        (self.words, self.bits, self.side) = (Vec::new(), Vec::new(), 0);
         self.held
-            .add(new.saturating_sub(old).saturating_mul(size_of::<u64>()))?;
-        self.words = vec![FREE; new];
-        for row in 0..self.len {
-            let (word, start) = self.word(self.tuple(row));
-            let mut at = start;
-            while self.words.get(at).is_some_and(|it| *it != FREE) {
-                at = self.after(at);
+            .add(bits.min(words).saturating_mul(size_of::<u64>()))?;
+        match side {
+            Some(side) if bits <= words => {
+                self.bits = vec![0; bits];
+                self.side = side;
             }
-            let word = if self.width > WORD_NUMBERS {
-                (word & !u64::from(NONE)) | u64::from(row)
-            } else {
-                word
-            };
-            if let Some(slot) = self.words.get_mut(at) {
-                *slot = word;
-            }
+            _ => self.words = vec![FREE; words],
         }
+        let rows = std::mem::take(&mut self.rows);
+        if self.width > 0 {
+            for (row, tuple) in (0..self.len).zip(rows.chunks_exact(self.width)) {
+                self.mark(tuple, row);
+            }
+        } else if self.len > 0 {
+            self.mark(&[], 0);
+        }
+        self.rows = rows;
         Ok(())
+    }
+
+    /// Where the bit of a pair is; none, if it is beyond them.
+    fn bit(&self, tuple: &[u32]) -> Option<(usize, u64)> {
+        let [one, two] = tuple else {
+            return None;
+        };
+        if *one >= self.side || *two >= self.side {
+            return None;
+        }
+        let place = size(*one)
+            .saturating_mul(size(self.side))
+            .saturating_add(size(*two));
+        Some((place >> 6, 1 << (place & 63)))
+    }
+
+    /// Keeps that a tuple is there; whether that is new.
+    fn mark(&mut self, tuple: &[u32], row: u32) -> bool {
+        if let [one, two] = tuple {
+            self.most = self.most.max(*one).max(*two);
+        }
+        if self.side > 0 {
+            let Some((at, bit)) = self.bit(tuple) else {
+                return false;
+            };
+            return self.bits.get_mut(at).is_some_and(|word| {
+                let is_new = *word & bit == 0;
+                *word |= bit;
+                is_new
+            });
+        }
+        let (word, start) = self.word(tuple);
+        let Some(at) = self.find(tuple, word, start) else {
+            return false;
+        };
+        let word = if self.width > WORD_NUMBERS {
+            (word & !u64::from(NONE)) | u64::from(row)
+        } else {
+            word
+        };
+        if let Some(slot) = self.words.get_mut(at) {
+            *slot = word;
+        }
+        true
     }
 
     /// The word of a tuple, and where to begin to look for it.
@@ -274,7 +351,7 @@ mod tests {
             let mut table = Table::new(width, &Memory::default());
             let mut model = BTreeSet::new();
             let mut seed: u32 = 7;
-            for step in 0..4_000 {
+            for step in 0..4_000_u32 {
                 if step == 1_000 && width > 0 {
                     table.index(0).unwrap();
                     table.index(width - 1).unwrap();
@@ -282,7 +359,8 @@ mod tests {
                 let tuple: Vec<u32> = (0..width)
                     .map(|_| {
                         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        (seed >> 16) % 23
+                        // Few numbers, then more and more, and few again.
+                        (seed >> 16) % (3 + step % 2_500 / 20)
                     })
                     .collect();
                 assert_eq!(table.contains(&tuple), model.contains(&tuple));
@@ -294,7 +372,7 @@ mod tests {
                 .into_iter()
                 .filter(|_| width > 0)
             {
-                for number in 0..24 {
+                for number in 0..130 {
                     let mut found = BTreeSet::new();
                     let mut row = table.newest(place, number);
                     while let Some(at) = row {

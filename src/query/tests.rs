@@ -9,6 +9,7 @@
 mod aggregates;
 mod expressions;
 mod groups;
+mod hostile;
 mod plans;
 mod rules;
 
@@ -43,7 +44,6 @@ const TO: PredicateId = PredicateId(1_014);
 /// When queries are asked here.
 const ASKED: Asked = Asked {
     now_ms: 1_700_000_000_000,
-    basis: T(1),
     counts: Counts::Told,
 };
 
@@ -661,7 +661,11 @@ fn rows_are_ordered_and_paged() {
             "true or false",
         ),
         (r#""opts":{"apples":1}"#, "/opts/apples", "no `apples`"),
-        (r#""opts":{"from":1}"#, "/opts/from", "no `from`"),
+        (
+            r#""opts":{"from":1}"#,
+            "/opts/from",
+            "stands in the query itself",
+        ),
         (r#""opts":1"#, "/opts", "an object"),
         (r#""apples":1"#, "/apples", "no `apples`"),
         (r#""component":1"#, "/component", "true or false"),
@@ -1065,6 +1069,8 @@ fn any_bytes_and_any_change_of_a_query_return() {
         r#"{"select":["*",{"person/follows":["handle",{"_recur":3,"_limit":2}]}],"from":"person","where":"age > 20 AND handle not= 'x'","block":-4,"opts":{"limit":10,"offset":0,"orderBy":["DESC","person/age"],"compact":true}}"#,
         r#"{"selectOne":["_id","chat/_person",{"chat/_person":["*",{"_as":"c","_orderBy":"message"}]}],"from":["person/handle","jdoe"],"block":"PT5M"}"#,
         r#"{"select":[{"person":[]}],"from":[369435906932736,["person/handle","zsmith"]],"where":"chat/message = \"hi\" OR person/active = true"}"#,
+        r##"{"select":["?h","(as (sum ?n) ?s)","(max 2 (distinct ?n))","(abs ?a)"],"where":[["?p","person/handle","?h"],{"optional":[["?p","person/age","?a"]]},["?p","person/favNums","#(> ?n -9)"],["?b","#(+ ?n 1)"],{"filter":["(&& (re-find \"a|e\" ?h) (< ?b 99))"]}],"groupBy":["?h"],"having":"(> (count ?n) 0)","orderBy":["DESC","?s"]}"##,
+        r##"{"select":"(groupconcat ?h \",\")","where":[["?p","person/handle","?h"],["?m","#(max ?h)"]],"filter":["(! (= ?h ?m))"],"vars":{"?x":1}}"##,
     ];
     let pieces: [&[u8]; 14] = [
         b"\"",

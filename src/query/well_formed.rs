@@ -56,14 +56,13 @@ impl Part {
         for optional in &self.optionals {
             optional.check(&of(&known, optional), variables)?;
         }
-        for arm in self.unions.iter().flat_map(|union| &union.arms) {
-            // It is handed what it takes from around it, and what it binds in any case.
-            let taken: Vars = arm
-                .scope
-                .inputs()
-                .chain(arm.scope.certain.clone())
-                .collect();
-            arm.check(&known.intersection(&taken).copied().collect(), variables)?;
+        for union in &self.unions {
+            for arm in &union.arms {
+                // It is handed what it takes from around it, and what it binds in any case.
+                let mut taken = union.inputs_of(arm);
+                taken.extend(&arm.scope.certain);
+                arm.check(&known.intersection(&taken).copied().collect(), variables)?;
+            }
         }
         let all: Vars = known.union(&self.possible()).copied().collect();
         for test in &self.tests {

@@ -196,7 +196,6 @@ pub(crate) fn ask_within(
     let query = Query::parse(text)?;
     let asked = Asked {
         now_ms: 0,
-        basis: T(1),
         counts: Counts::Hidden,
     };
     let answer = query.run(facts, schema, asked, budget)?;

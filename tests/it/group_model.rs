@@ -4,6 +4,7 @@
 //! made step by step, and rules are run until nothing is new.
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -151,8 +152,6 @@ pub(crate) enum Refused {
     Unbound,
     /// There is nowhere to begin.
     Begin,
-    /// A rule waits for what it denies.
-    Circle,
 }
 
 pub(crate) fn vars_of(expr: &Expr) -> Vars {
@@ -229,10 +228,37 @@ pub(crate) fn certain(item: &Item) -> Vars {
     }
 }
 
-/// What the arms of a union take from around it.
-fn inputs(arms: &[Vec<Item>]) -> Vars {
-    let of_arm = |arm: &Vec<Item>| all(arm, mentioned) & !all(arm, possible);
-    arms.iter().fold(0, |sum, arm| sum | of_arm(arm))
+/// What a rule's group binds by what joins in it, in every case.
+pub(crate) fn always(items: &[Item]) -> Vars {
+    let part: Vec<&Item> = items.iter().collect();
+    let around = !all(items, possible);
+    let (_, _, late) = joined(&part, around);
+    all(items, |item| match item {
+        Item::Union(arms) => arms.iter().fold(Vars::MAX, |both, arm| both & always(arm)),
+        Item::Bind(var, _) if !late.contains(&item) => bit(*var),
+        item => certain(item),
+    })
+}
+
+/// Whether all filters of a rule are about what is always bound.
+pub(crate) fn filters_are_bound(items: &[Item], outer: Vars) -> bool {
+    let bound = always(items) | outer;
+    items.iter().all(|item| match item {
+        Item::Filter(expr, _) | Item::Inline(_, _, _, expr) => vars_of(expr) & !bound == 0,
+        Item::Optional(items) | Item::Test(_, items) => filters_are_bound(items, bound),
+        Item::Union(arms) => arms.iter().all(|arm| filters_are_bound(arm, bound)),
+        _ => true,
+    })
+}
+
+/// What a group takes from around it: what it mentions and cannot bind.
+fn inputs(items: &[Item]) -> Vars {
+    all(items, mentioned) & !all(items, possible)
+}
+
+/// What any of the groups of a union takes from around it.
+fn inputs_of_any(arms: &[Vec<Item>]) -> Vars {
+    arms.iter().fold(0, |sum, arm| sum | inputs(arm))
 }
 
 /// The items between two intermediate aggregates.
@@ -258,7 +284,9 @@ fn joined<'i>(part: &[&'i Item], given: Vars) -> (Vars, Vars, Vec<&'i Item>) {
     let (mut here, mut given_here) = (0, 0);
     for item in part {
         match item {
-            Item::Optional(_) | Item::Test(..) | Item::Filter(..) => {}
+            // Here it waits for the optional, also where it is bound around the group.
+            Item::Optional(_) => given_here |= possible(item),
+            Item::Test(..) | Item::Filter(..) => {}
             Item::Bind(var, _) => {
                 waiting.push(*item);
                 given_here |= bit(*var);
@@ -305,7 +333,6 @@ pub(crate) fn check(items: &[Item], given: Vars) -> Result<Vars, Refused> {
 
 fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
     let (mut bound, mut known, late) = joined(part, given);
-    let around = !part.iter().fold(0, |all, it| all | possible(it));
     let optionals: Vec<&&Item> = part
         .iter()
         .filter(|it| matches!(it, Item::Optional(_)))
@@ -317,8 +344,7 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
         return Err(Refused::First);
     }
     for (index, optional) in optionals.iter().enumerate() {
-        // What is bound around the group alone does not count.
-        let own = possible(optional) & !joined(part, around).0;
+        let own = possible(optional) & !bound;
         for (other, it) in optionals.iter().enumerate() {
             if other != index && mentioned(it) & own != 0 {
                 return Err(Refused::Twice);
@@ -353,7 +379,7 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
         };
         bound |= check(items, seeds & mentioned(optional))?;
     }
-    known |= bound & !seeds;
+    known |= optionals.iter().fold(0, |all, it| all | possible(it));
     let mut late: Vec<&Item> = late;
     for item in &late {
         bound |= possible(item);
@@ -376,13 +402,19 @@ fn check_part(part: &[&Item], given: Vars) -> Result<Vars, Refused> {
     Ok(bound)
 }
 
-/// Whether all that joins can be found, one after the other.
+/// Whether each group of a union can begin with what it takes from around it alone.
+fn begins_alone(arms: &[Vec<Item>]) -> bool {
+    arms.iter().all(|arm| check(arm, inputs(arm)).is_ok())
+}
+
+/// Whether all that joins can be found, one after the other. A union that cannot begin alone waits for all others.
 fn begin(part: &[&Item], given: Vars, will_be: Vars, late: &[&Item]) -> Result<(), Refused> {
     let joins = |it: &&&Item| {
         !matches!(**it, Item::Optional(_) | Item::Test(..) | Item::Filter(..))
             && !late.contains(*it)
     };
-    let mut waiting: Vec<&Item> = part.iter().filter(joins).copied().collect();
+    let joining: Vec<&Item> = part.iter().filter(joins).copied().collect();
+    let mut waiting = joining.clone();
     let mut bound = given;
     let mut why = Refused::Begin;
     while !waiting.is_empty() {
@@ -392,10 +424,12 @@ fn begin(part: &[&Item], given: Vars, will_be: Vars, late: &[&Item]) -> Result<(
                 Item::Pattern(s, verb, o) => pattern_begins(s, *verb, o, bound),
                 Item::Bind(_, expr) => vars_of(expr) & !bound == 0,
                 Item::Union(arms) => {
-                    let taken = inputs(arms);
-                    taken & will_be & !bound == 0
+                    let others = joining.iter().filter(|it| it != &item);
+                    let others = others.fold(0, |all, it| all | possible(it));
+                    inputs_of_any(arms) & will_be & !bound == 0
+                        && (begins_alone(arms) || mentioned(item) & others & !bound == 0)
                         && arms.iter().all(|arm| {
-                            let seeds = bound & (taken | all(arm, certain));
+                            let seeds = bound & (inputs(arm) | all(arm, certain));
                             check(arm, seeds).map_err(|it| why = it).is_ok()
                         })
                 }
@@ -539,6 +573,16 @@ impl Naive {
         self.named.get(name).cloned().unwrap_or_default()
     }
 
+    /// The ends of every fact of data.
+    pub(crate) fn any_pairs(&self) -> Vec<(Term, Term)> {
+        let is_data = |s: Term| {
+            let id: i64 = self.terms.text(s).parse().unwrap();
+            SubjectId::from_raw(id).is_some_and(|it| it.collection().raw() >= 20)
+        };
+        let data = self.all.iter().filter(|(s, _, _)| is_data(*s));
+        data.map(|(s, _, o)| (*s, *o)).collect()
+    }
+
     /// The rows of a whole query.
     pub(crate) fn answer(&mut self, items: &[Item], rules: &[Rule]) -> Result<Rows, TooMuch> {
         self.left = 200_000;
@@ -590,6 +634,7 @@ impl Naive {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "the meaning of a part, in its order")]
     fn part(&mut self, part: &[&Item], given: Rows) -> Result<Rows, TooMuch> {
         let (will_be, _, late) = joined(part, given.vars);
         let mut rows = given;
@@ -612,7 +657,7 @@ impl Naive {
         while !waiting.is_empty() {
             let ready = waiting.iter().position(|item| {
                 let needed = match item {
-                    Item::Union(arms) => inputs(arms) & will_be,
+                    Item::Union(arms) => inputs_of_any(arms) & will_be,
                     Item::Bind(_, expr) => vars_of(expr),
                     _ => 0,
                 };
@@ -681,7 +726,7 @@ impl Naive {
         let triples: Vec<(Term, Term, Term)> = match verb {
             Verb::Named(name) => self.pairs(name).iter().map(|(s, o)| (*s, 0, *o)).collect(),
             Verb::Path(name, most) => {
-                let closure = self.closure(&self.pairs(name), most);
+                let closure = Self::closure(&self.pairs(name), most);
                 closure.into_iter().map(|(s, o)| (s, 0, o)).collect()
             }
             Verb::Var(_) => self.all.to_vec(),
@@ -696,7 +741,7 @@ impl Naive {
     }
 
     /// Pairs of one step or more.
-    fn closure(&self, pairs: &[(Term, Term)], most: Option<usize>) -> BTreeSet<(Term, Term)> {
+    fn closure(pairs: &[(Term, Term)], most: Option<usize>) -> BTreeSet<(Term, Term)> {
         let mut found: BTreeSet<(Term, Term)> = pairs.iter().copied().collect();
         let mut steps = 1;
         while most.is_none_or(|most| steps < most) {
@@ -762,33 +807,33 @@ impl Naive {
         Ok(joined)
     }
 
+    /// Each group of a union, of what it takes from around it, made as wide as what all of them bind.
     fn union(&mut self, arms: &[Vec<Item>], rows: &Rows) -> Result<Rows, TooMuch> {
-        let taken = inputs(arms) & rows.vars;
-        let mut vars = 0;
-        let mut any: BTreeSet<Row> = BTreeSet::new();
-        for arm in arms {
-            let found = self.group(arm, rows.project(taken))?;
-            vars |= found.vars;
-            any.extend(found.rows);
-        }
+        let wide = arms.iter().fold(0, |sum, arm| sum | all(arm, possible));
         let mut joined = BTreeSet::new();
-        self.pay(rows.rows.len().saturating_mul(any.len()) / 8)?;
-        for row in &rows.rows {
-            for other in &any {
-                let fits = each(rows.vars & vars)
-                    .all(|var| row[var] == other[var] && (row[var] != 0 || taken & bit(var) != 0));
-                if fits {
-                    let mut longer = *row;
-                    for var in each(vars) {
-                        longer[var] = other[var];
+        for arm in arms {
+            let taken = inputs(arm) & rows.vars;
+            let found = self.group(arm, rows.project(taken))?;
+            let vars = wide | taken;
+            self.pay(rows.rows.len().saturating_mul(found.rows.len()) / 8)?;
+            for row in &rows.rows {
+                for other in &found.rows {
+                    let fits = each(rows.vars & vars).all(|var| {
+                        row[var] == other[var] && (row[var] != 0 || taken & bit(var) != 0)
+                    });
+                    if fits {
+                        let mut longer = *row;
+                        for var in each(vars) {
+                            longer[var] = other[var];
+                        }
+                        self.pay(1)?;
+                        joined.insert(longer);
                     }
-                    self.pay(1)?;
-                    joined.insert(longer);
                 }
             }
         }
         Ok(Rows {
-            vars: rows.vars | vars,
+            vars: rows.vars | wide,
             rows: joined,
         })
     }
@@ -801,15 +846,16 @@ impl Naive {
         };
         for row in rows.rows {
             let seed = only(&row, shared);
-            if !known.contains_key(&seed) {
-                let given = Rows {
-                    vars: shared,
-                    rows: BTreeSet::from([seed]),
-                };
-                let found = self.group(items, given)?;
-                known.insert(seed, found);
-            }
-            let found = &known[&seed];
+            let found = match known.entry(seed) {
+                Entry::Occupied(it) => it.into_mut(),
+                Entry::Vacant(it) => {
+                    let given = Rows {
+                        vars: shared,
+                        rows: BTreeSet::from([seed]),
+                    };
+                    it.insert(self.group(items, given)?)
+                }
+            };
             let many = found.rows.len();
             if many == 0 {
                 joined.rows.insert(row);

@@ -4,8 +4,8 @@ use solon::model::system::{collection, predicate};
 use solon::model::{CollectionId, PredicateId, SubjectId, Value};
 
 use crate::group_model::{
-    Expr, Item, Naive, Place, Rule, VARIABLES, Var, Vars, Verb, bit, certain, check, each, layers,
-    mentioned,
+    Expr, Item, Naive, Place, Rule, VARIABLES, Var, Vars, Verb, always, bit, check, each,
+    filters_are_bound, layers, mentioned,
 };
 use crate::oracle::World;
 use crate::support::random::Random;
@@ -130,29 +130,6 @@ pub(crate) fn is_data(s: SubjectId) -> bool {
     s.collection().raw() >= 20 && s.collection() != collection::TAG
 }
 
-/// Which kinds of items are made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Features {
-    pub(crate) filters: bool,
-    pub(crate) binds: bool,
-    pub(crate) paths: bool,
-    pub(crate) predicates: bool,
-    pub(crate) rules: bool,
-    pub(crate) folds: bool,
-    pub(crate) nulls_descend: bool,
-}
-
-/// All that there is now.
-pub(crate) const NOW: Features = Features {
-    filters: true,
-    binds: true,
-    paths: true,
-    predicates: false,
-    rules: true,
-    folds: true,
-    nulls_descend: true,
-};
-
 /// A query: its items and its rules, and what it binds if it has a meaning.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -164,7 +141,6 @@ pub(crate) struct Asked {
 pub(crate) struct Maker<'a> {
     pub(crate) rng: &'a mut Random,
     pub(crate) naive: &'a mut Naive,
-    pub(crate) features: Features,
     /// The names of rules, with how many arguments they take.
     pub(crate) callable: Vec<(&'static str, usize)>,
 }
@@ -175,7 +151,7 @@ impl Maker<'_> {
     /// A query; one in some has no meaning.
     pub(crate) fn query(&mut self) -> Asked {
         loop {
-            let rules = if self.features.rules && self.rng.one_in(3) {
+            let rules = if self.rng.one_in(3) {
                 self.rules()
             } else {
                 Vec::new()
@@ -186,12 +162,13 @@ impl Maker<'_> {
                 .copied()
                 .collect();
             let mut items = self.group(0);
-            if self.features.folds && self.rng.one_in(4) {
+            if self.rng.one_in(4) {
                 self.add_fold(&mut items);
             }
             self.callable.clear();
             let vars = check(&items, 0).ok().filter(|_| rules_are_good(&rules));
-            if vars == Some(0) {
+            let all = items.iter().fold(0, |all, it| all | mentioned(it));
+            if vars == Some(0) || all == 0 {
                 continue;
             }
             if vars.is_some() || self.rng.one_in(6) {
@@ -209,7 +186,7 @@ impl Maker<'_> {
             self.rng.below(5).clamp(1, 2)
         };
         // One that only asks about what is around it.
-        if depth == 0 || !self.features.filters || !self.rng.one_in(8) {
+        if depth == 0 || !self.rng.one_in(8) {
             for _ in 0..joining {
                 let item = self.joining(depth);
                 items.push(item);
@@ -234,16 +211,15 @@ impl Maker<'_> {
             }
         }
         let known: Vec<Var> = each(items.iter().fold(0, |all, it| all | mentioned(it))).collect();
-        if self.features.binds && self.rng.one_in(5) {
+        if self.rng.one_in(5) {
             let item = self.bind(&known);
             items.push(item);
         }
-        if self.features.filters {
-            while self.rng.one_in(3) {
-                let (expr, forgives) = (self.truth(&known, 0), self.rng.one_in(4));
-                items.push(Item::Filter(expr, forgives));
-            }
+        while self.rng.one_in(3) {
+            let (expr, forgives) = (self.truth(&known, 0), self.rng.one_in(4));
+            items.push(Item::Filter(expr, forgives));
         }
+
         if items.is_empty() {
             let item = self.joining(depth);
             items.push(item);
@@ -264,14 +240,17 @@ impl Maker<'_> {
             let places = (0..arity).map(|_| self.argument()).collect();
             return Item::Call(name, places);
         }
-        if self.features.paths && self.rng.one_in(8) {
+        if self.rng.one_in(8) {
             let name = *self.rng.pick(&REFS);
             let most = [None, None, Some(1), Some(2), Some(3)][self.rng.index(5)];
             return self.pattern(name, Verb::Path(name, most));
         }
-        if self.features.predicates && self.rng.one_in(12) {
-            let s = self.place(Kind::Doc, None);
-            let o = self.place(Kind::Any, None);
+        if self.rng.one_in(12) {
+            let (s, o) = *self.rng.pick(&self.naive.any_pairs());
+            // An exact number is named by a text only where the predicate says so.
+            let o = Some(o).filter(|it| self.naive.terms.kind(*it) != 'x');
+            let s = self.place(Kind::Doc, Some(s));
+            let o = self.place(Kind::Any, o);
             return Item::Pattern(s, Verb::Var(variable("?p")), o);
         }
         // Names of many subjects are rare: most groups would be about nothing else.
@@ -281,7 +260,7 @@ impl Maker<'_> {
             11
         };
         let (name, subject, _) = SIGNATURES[self.rng.index(many)];
-        if self.features.filters && self.rng.one_in(12) {
+        if self.rng.one_in(12) {
             let (name, var) =
                 [("doc/count", "?n"), ("doc/size", "?m"), ("doc/title", "?t")][self.rng.index(3)];
             let var = variable(var);
@@ -433,7 +412,7 @@ impl Maker<'_> {
         if let Some(over) = known.get(self.rng.index(known.len().max(1))) {
             let name = ["count", "count-distinct", "max", "min"][self.rng.index(4)];
             items.insert(at, Item::Fold(variable("?z"), name, *over));
-            if self.features.filters && self.rng.one_in(2) {
+            if self.rng.one_in(2) {
                 let z = Expr::Var(variable("?z"));
                 let expr = Expr::Call(["==", "<="][self.rng.index(2)], vec![Expr::Var(*over), z]);
                 items.push(Item::Filter(expr, false));
@@ -455,7 +434,7 @@ impl Maker<'_> {
                     names.clone()
                 };
                 let mut body = if self.rng.one_in(2) {
-                    self.chain(x, y, *name)
+                    self.chain(x, y, name)
                 } else {
                     let mut body = self.group(2);
                     // Mostly about what the head is about.
@@ -507,20 +486,11 @@ impl Maker<'_> {
 pub(crate) fn rules_are_good(rules: &[Rule]) -> bool {
     layers(rules).is_some()
         && rules.iter().all(|rule| {
-            let always = rule.body.iter().fold(0, |all, it| all | certain(it));
+            let always = always(&rule.body);
             let head = rule.head.iter().all(|place| match place {
                 Place::Var(var) => always & bit(*var) != 0,
                 _ => true,
             });
-            head && filters_are_bound(&rule.body, always) && check(&rule.body, 0).is_ok()
+            head && filters_are_bound(&rule.body, 0) && check(&rule.body, 0).is_ok()
         })
-}
-
-fn filters_are_bound(body: &[Item], always: Vars) -> bool {
-    body.iter().all(|item| match item {
-        Item::Filter(expr, _) | Item::Inline(_, _, _, expr) => {
-            crate::group_model::vars_of(expr) & !always == 0
-        }
-        _ => true,
-    })
 }

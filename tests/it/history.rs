@@ -842,6 +842,8 @@ fn the_queries_of_a_multi_query_share_one_state_and_one_budget() {
             .map(|(name, it)| (name, it.map_err(|error| error.code())))
             .collect()
     };
+    let as_root = db.database.root().ask(&three.to_string()).unwrap();
+    assert!(matches!(as_root, solon::db::Answers::Many(it) if it.answers.len() == 3));
     let alone = view.query(&docs.to_string()).unwrap().body;
     assert_eq!(of(&view)[1], ("second".to_owned(), Ok(alone)));
     assert!(!of(&view)[1].1.as_ref().unwrap().contains("\"c\""));
@@ -863,6 +865,18 @@ fn the_queries_of_a_multi_query_share_one_state_and_one_budget() {
     let alone = root.query(&docs.to_string()).unwrap().fuel.unwrap();
     let two = json!({"a": docs, "b": docs}).to_string();
     assert_eq!(root.multi_query(&two).unwrap().fuel, Some(2 * alone));
+}
+
+#[test]
+fn a_pattern_in_a_multi_query_is_paid_before_it_is_read() {
+    let db = office();
+    let query = json!({"select": "?k", "where": [
+        ["?d", "doc/key", "?k"], {"filter": ["(re-find \"a\" ?k)"]}]});
+    let root = db.database.view("root").unwrap();
+    let alone = root.query(&query.to_string()).unwrap().fuel.unwrap();
+    let two = json!({"a": query, "b": query}).to_string();
+    let fuel = root.multi_query(&two).unwrap().fuel;
+    assert_eq!(fuel, Some(2 * (alone + 1_000)));
 }
 
 #[test]

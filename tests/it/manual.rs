@@ -2,7 +2,7 @@
 
 use serde_json::{Deserializer, Value, json};
 use solon::Folder;
-use solon::db::Source;
+use solon::db::{Answers, Source};
 
 use crate::support::data::Data;
 use crate::support::{Db, People};
@@ -84,4 +84,77 @@ fn the_requests_in_the_manual_of_tokens_are_taken() {
         }
     }
     assert!(asked > 8, "{asked}");
+}
+
+/// In the manual of queries a block without a word is asked, as a reader who sees all asks it.
+/// An `answer` is that of the block before it; what it costs is told as an example.
+#[test]
+fn the_queries_of_the_manual_are_answered() {
+    let db = company();
+    let (mut asked, mut last) = (0, Value::Null);
+    for (word, body) in blocks(include_str!("../../docs/queries.md")) {
+        match word {
+            None => {
+                let all = db.database.view("root").unwrap();
+                last = match all
+                    .ask(body)
+                    .unwrap_or_else(|error| panic!("{error}: {body}"))
+                {
+                    Answers::One(answer) => serde_json::from_str(&answer.body).unwrap(),
+                    Answers::Many(several) => {
+                        let refused = several.answers.iter().find(|(_, told)| told.is_err());
+                        assert_eq!(refused, None, "{body}");
+                        Value::Null
+                    }
+                };
+                asked += 1;
+            }
+            Some("answer") => {
+                let mut expected: Value = serde_json::from_str(body).unwrap();
+                for told in [&mut expected, &mut last] {
+                    if let Some(fuel) = told.get_mut("fuel") {
+                        *fuel = Value::Null;
+                    }
+                }
+                assert_eq!(last, expected, "{body}");
+            }
+            Some("transact") => {
+                db.database
+                    .transact(body)
+                    .unwrap_or_else(|error| panic!("{error}: {body}"));
+            }
+            Some(other) => panic!("nobody knows what `{other}` is"),
+        }
+    }
+    assert!(asked >= 12, "{asked}");
+}
+
+/// The people, chats and documents that the manual of queries asks about, in blocks 2 to 5.
+fn company() -> Db {
+    let db = Db::new();
+    db.root(&json!([
+        {"_id": "_collection", "name": "person"},
+        {"_id": "_collection", "name": "chat"},
+        {"_id": "_collection", "name": "doc"},
+        {"_id": "_predicate", "name": "person/handle", "type": "string", "unique": true},
+        {"_id": "_predicate", "name": "person/age", "type": "int"},
+        {"_id": "_predicate", "name": "person/city", "type": "string"},
+        {"_id": "_predicate", "name": "person/boss", "type": "ref"},
+        {"_id": "_predicate", "name": "person/follows", "type": "ref", "multi": true},
+        {"_id": "_predicate", "name": "chat/message", "type": "string"},
+        {"_id": "_predicate", "name": "chat/instant", "type": "instant", "index": true},
+        {"_id": "_predicate", "name": "chat/person", "type": "ref"},
+        {"_id": "_predicate", "name": "doc/key", "type": "string", "unique": true},
+        {"_id": "_predicate", "name": "doc/size", "type": "int"},
+    ]));
+    db.root(&json!([
+        {"_id": "person$ann", "handle": "ann", "age": 40, "city": "Rome", "boss": "person$bob"},
+        {"_id": "person$bob", "handle": "bob", "age": 30, "follows": ["person$ann"]},
+        {"_id": "chat", "message": "hello", "instant": 1_517_437_000_001_i64, "person": "person$ann"},
+        {"_id": "chat", "message": "again", "instant": 1_517_437_000_002_i64, "person": "person$ann"},
+        {"_id": "doc", "key": "a", "size": 1},
+    ]));
+    db.root(&json!([{"_id": ["person/handle", "ann"], "follows": [["person/handle", "bob"]]}]));
+    db.root(&json!([{"_id": ["doc/key", "a"], "size": 2}]));
+    db
 }

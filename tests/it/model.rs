@@ -583,6 +583,31 @@ fn a_row_at_hand_stays_while_it_is_told() {
         if all.is_empty() {
             continue;
         }
+        for (_, p, o, _) in &all {
+            let mut found = Vec::new();
+            cached
+                .subjects(*p, o.borrow(), &mut |s| {
+                    let (other, _, _, _) = random.pick(&all).clone();
+                    for s in [s, other, s] {
+                        assert_eq!(
+                            told(usize::MAX, |v| cached.values(s, *p, v).unwrap()),
+                            told(usize::MAX, |v| naive.values(s, *p, v).unwrap()),
+                            "values {s} {p:?} while others are found"
+                        );
+                    }
+                    found.push(s);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(found, naive.subject_list(*p, o.borrow()).unwrap());
+            for s in found {
+                assert_eq!(
+                    told(usize::MAX, |v| cached.subject(s, v).unwrap()),
+                    told(usize::MAX, |v| naive.subject(s, v).unwrap()),
+                    "subject {s} that was found"
+                );
+            }
+        }
         for c in collections() {
             let walk = |v: &mut solon::model::Visit<'_>| {
                 cached.collection(c, Direction::Ascending, None, v).unwrap();

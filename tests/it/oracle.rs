@@ -1051,3 +1051,109 @@ fn oracle_a_view_of_the_past_shows_what_the_rules_allow_then_and_now() {
     }
     assert!(shown > 100 && hidden > 100, "{shown} {hidden}");
 }
+
+/// Facts that count how often they are read.
+struct Watched<'a> {
+    facts: &'a Overlay<Empty>,
+    reads: std::cell::Cell<u64>,
+}
+
+impl Watched<'_> {
+    fn read(&self) -> &Overlay<Empty> {
+        self.reads.set(self.reads.get() + 1);
+        self.facts
+    }
+}
+
+type Told = Result<(), solon::model::Error>;
+
+impl Facts for Watched<'_> {
+    fn basis(&self) -> T {
+        self.facts.basis()
+    }
+    fn subject(&self, s: SubjectId, visit: &mut solon::model::Visit<'_>) -> Told {
+        self.read().subject(s, visit)
+    }
+    fn subjects(
+        &self,
+        p: PredicateId,
+        o: solon::model::ValueRef<'_>,
+        visit: &mut dyn FnMut(SubjectId) -> ControlFlow<()>,
+    ) -> Told {
+        self.read().subjects(p, o, visit)
+    }
+    fn referrers(
+        &self,
+        o: SubjectId,
+        visit: &mut dyn FnMut(PredicateId, SubjectId) -> ControlFlow<()>,
+    ) -> Told {
+        self.read().referrers(o, visit)
+    }
+    fn range(&self, p: PredicateId, bounds: &Bounds, visit: &mut solon::model::Visit<'_>) -> Told {
+        self.read().range(p, bounds, visit)
+    }
+    fn collection(
+        &self,
+        c: CollectionId,
+        direction: Direction,
+        after: Option<SubjectId>,
+        visit: &mut solon::model::Visit<'_>,
+    ) -> Told {
+        self.read().collection(c, direction, after, visit)
+    }
+    fn next_number(&self, c: CollectionId) -> Result<u64, solon::model::Error> {
+        self.facts.next_number(c)
+    }
+}
+
+#[test]
+fn what_no_rule_could_show_is_not_read() {
+    let (mut unread, mut read) = (0, 0);
+    for seed in seeds() {
+        let world = World::random(&mut Random::new(seed));
+        let facts = world.facts();
+        let schema = Arc::new(Schema::load(&facts).unwrap());
+        let policy = Policy::new(Arc::clone(&schema), queries_of);
+        for (auth, _, _) in &world.auths {
+            let permissions = policy.permissions(*auth, &Op::query(), &facts).unwrap();
+            let budget = Budget::new(u64::MAX, None);
+            for (p, c) in PREDICATES {
+                let watched = Watched {
+                    facts: &facts,
+                    reads: std::cell::Cell::new(0),
+                };
+                let view = View::new(
+                    Arc::clone(&permissions),
+                    Arc::clone(&schema),
+                    &watched,
+                    0,
+                    &budget,
+                );
+                let direction = Direction::Ascending;
+                let mut found = 0;
+                view.collection_among(
+                    CollectionId::new(*c).unwrap(),
+                    direction,
+                    None,
+                    &[*p],
+                    &mut |_| {
+                        found += 1;
+                        ControlFlow::Continue(())
+                    },
+                )
+                .unwrap();
+                if permissions.could_write(*p) {
+                    assert!(watched.reads.get() > 0);
+                    read += 1;
+                } else {
+                    assert_eq!((watched.reads.get(), found), (0, 0), "seed {seed}: {p:?}");
+                    unread += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        seeds().count() == 1 || (unread > 50 && read > 50),
+        "{unread} {read}"
+    );
+}

@@ -364,6 +364,25 @@ fn expressions_are_so_many_and_so_large_and_no_more() {
     assert!(run(&world, &searches(fit)).is_ok());
     let error = run(&world, &searches(fit + 1)).unwrap_err();
     let max = QUERY_EXPRESSION_NODES_MAX;
+    // A comparison of 64 numbers is 65 nodes.
+    let equal = format!("(= {})", vec!["1"; 64].join(" "));
+    let exactly = |last: &str| {
+        let mut filters = vec![format!("\"{equal}\""); 62];
+        filters.push(format!("\"{last}\""));
+        format!(
+            r#"{{"select":"?h","where":[["?p","person/handle","?h"]],"filter":[{}]}}"#,
+            filters.join(",")
+        )
+    };
+    assert_eq!(62 * 65 + 66, QUERY_EXPRESSION_NODES_MAX);
+    assert!(run(&world, &exactly(&format!("(not {equal})"))).is_ok());
+    let more = exactly(&format!("(not (not {equal}))"));
+    refused(
+        &world,
+        &more,
+        "/filter/62",
+        &QUERY_EXPRESSION_NODES_MAX.to_string(),
+    );
     // Those of rules and of groups are counted with them.
     let rules = |count: usize| {
         let search = r#"(re-find \"a\" ?h)"#;

@@ -38,10 +38,11 @@ fn told(world: &World, query: &str) -> Result<String, Error> {
 }
 
 fn rows(answer: &Json) -> usize {
-    match answer {
-        Json::Array(rows) => rows.len(),
-        other => unreachable!("{other:?}"),
-    }
+    let rows = match answer {
+        Json::Array(rows) => Some(rows.len()),
+        _ => None,
+    };
+    rows.unwrap()
 }
 
 #[test]
@@ -599,7 +600,7 @@ fn rules_that_cannot_be_are_refused_with_their_place() {
             "`c → exists a → b → c`",
         ),
         (
-            format!(r#"[["(a (count ?x))",["(a ?x)"]]]"#),
+            r#"[["(a (count ?x))",["(a ?x)"]]]"#.to_owned(),
             "/rules/0",
             "`a → aggregate a`",
         ),
@@ -659,7 +660,7 @@ fn rules_have_so_many_arguments_and_are_so_many_and_no_more() {
             .map(|_| ())
             .map_err(|error| match error {
                 Error::Limit { what, max, .. } => (what, max),
-                other => unreachable!("{other}"),
+                _ => ("another error", 0),
             })
     };
     let clause = r#"["?x","person/follows","?x"]"#;
@@ -934,8 +935,12 @@ impl Dice {
     fn law(&mut self, name: usize, widths: &[usize]) -> Law {
         // Names above are asked for too, but only by what joins, and only one up, so that circles are made.
         let most = (name + 2).min(widths.len());
-        let most = if name % 2 == 0 { most } else { name + 1 };
-        let mut body: Vec<Item> = (0..1 + self.roll(3))
+        let most = if name.is_multiple_of(2) {
+            most
+        } else {
+            name + 1
+        };
+        let mut body: Vec<Item> = (0..=self.roll(3))
             .map(|_| self.positive(widths, most))
             .collect();
         let mut vars = BTreeSet::new();
@@ -959,7 +964,7 @@ impl Dice {
                 } else {
                     match self.positive(widths, most) {
                         Item::Call(name, mut words) => {
-                            words.iter_mut().for_each(|it| *it = word[0]);
+                            words.fill(word[0]);
                             if let Some(last) = words.last_mut() {
                                 *last = word[1];
                             }
@@ -1019,7 +1024,7 @@ impl Dice {
         best.retain(|pair| seen.insert(pair[0]));
         let mut laws = Vec::new();
         for name in 0..widths.len() {
-            for _ in 0..1 + self.roll(3) {
+            for _ in 0..=self.roll(3) {
                 laws.push(self.law(name, &widths));
             }
         }
@@ -1148,17 +1153,17 @@ fn rules_over_larger_graphs_hold_for_what_datafrog_says() {
     use datafrog::{Iteration, Relation};
     let pair = |world: &World, rules: &str, call: &str| {
         let query = format!(r#"{{"select":["?x","?y"],"where":[["{call}"]],"rules":[{rules}]}}"#);
-        let Json::Array(rows) = run(world, &query).unwrap() else {
-            unreachable!()
+        let places = |json: &Json| match json {
+            Json::Array(places) => places.clone(),
+            _ => Vec::new(),
         };
         let number = |json: &Json| match json {
-            Json::Int(id) => SubjectId::from_raw(*id).unwrap().number(),
-            other => unreachable!("{other:?}"),
+            Json::Int(id) => SubjectId::from_raw(*id).map(SubjectId::number),
+            _ => None,
         };
-        let told = rows.iter().map(|row| match row {
-            Json::Array(row) => (number(&row[0]), number(&row[1])),
-            other => unreachable!("{other:?}"),
-        });
+        let rows = places(&run(world, &query).unwrap());
+        let told = rows.iter().map(places);
+        let told = told.map(|row| (number(&row[0]).unwrap(), number(&row[1]).unwrap()));
         told.collect::<BTreeSet<(u64, u64)>>()
     };
     for seed in 0..4_u64 {
