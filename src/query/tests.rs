@@ -893,10 +893,27 @@ fn seed(test: &str) -> u64 {
         .ok()
         .and_then(|it| it.parse().ok())
         .unwrap_or(5_010);
+    tell_repeat(test, seed);
+    seed
+}
+
+fn tell_repeat(test: &str, seed: u64) {
     println!(
         "repeat with: SOLON_SEED={seed} cargo test --no-default-features --lib query::tests::{test}"
     );
-    seed
+}
+
+/// Calls a random test with so many seeds, or with `SOLON_SEED` alone, each of which is printed before.
+fn each_seed(test: &str, count: u64, mut run: impl FnMut(u64)) {
+    let given = std::env::var("SOLON_SEED").ok();
+    let seeds = match given.and_then(|it| it.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..count,
+    };
+    for seed in seeds {
+        tell_repeat(test, seed);
+        run(seed);
+    }
 }
 
 /// What a random subject has, so plainly that it can be compared with a loop.

@@ -17,7 +17,7 @@ use solon::schema::{Schema, bootstrap};
 use solon::transact::{Ground, parse, transact};
 
 use crate::support::Db;
-use crate::support::random::{Random, seeds};
+use crate::support::random::{Random, Repeat, seeds};
 
 /// Nothing is gone.
 struct NoPast<'a>(&'a dyn Facts);
@@ -541,7 +541,8 @@ fn shuffle(world: &mut World, rng: &mut Random) {
 fn a_rule_that_asks_a_query_says_what_its_twin_says() {
     let mut truths = [0_usize; 3];
     for seed in seeds(30) {
-        println!("seed {seed}");
+        let test = "asked::a_rule_that_asks_a_query_says_what_its_twin_says";
+        let _repeat = Repeat { test, seed };
         let mut rng = Random::new(seed);
         let mut world = people();
         let names = ["ada", "bob", "eve", "dan"];
@@ -574,7 +575,6 @@ fn a_rule_that_asks_a_query_says_what_its_twin_says() {
             }
         }
     }
-    println!("{truths:?}");
     assert!(truths.iter().all(|count| *count > 100), "{truths:?}");
 }
 
@@ -728,7 +728,8 @@ fn visible(world: &mut World, text: &str) -> Vec<String> {
 fn a_rule_that_asks_a_query_shows_what_its_twin_shows() {
     let (mut shown, mut hidden) = (0, 0);
     for seed in seeds(20) {
-        println!("seed {seed}");
+        let test = "asked::a_rule_that_asks_a_query_shows_what_its_twin_shows";
+        let _repeat = Repeat { test, seed };
         let mut rng = Random::new(seed);
         let mut world = people();
         world.write(&json!([
@@ -745,6 +746,5 @@ fn a_rule_that_asks_a_query_shows_what_its_twin_shows() {
             hidden += all - asked.len();
         }
     }
-    println!("{shown} {hidden}");
     assert!(shown > 100 && hidden > 100, "{shown} {hidden}");
 }

@@ -104,7 +104,7 @@ fn bind(bound: &Bound, place: &str, term: &str) -> Option<Bound> {
 
 #[test]
 fn texts_that_are_alike_join_as_in_loops_over_everything() {
-    let seed = seed("texts");
+    let seed = seed("hostile");
     let mut random = Random(seed);
     let mut found = 0;
     for _ in 0..1_500 {
